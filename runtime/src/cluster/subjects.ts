@@ -1,0 +1,137 @@
+import type { AppName, NodeId, TeamId } from '../core/ids.ts'
+
+/**
+ * The table of the distributed system. Everything the roles say to each other but the holds protocol (fabric/hold.ts)
+ * and the API goes through a name in this file.
+ *
+ * KV buckets: desired state and what nodes say of themselves. Written with compare-and-set, watched by all.
+ *
+ * | bucket     | key                   | value             | written by | read by              | lost or repeated |
+ * |------------|-----------------------|-------------------|------------|----------------------|------------------|
+ * | apps       | team.app              | model/app         | control    | edge, host, billing  | watchers resync on reconnect; a repeat is harmless |
+ * | releases   | team.app.number       | model/release     | control    | edge, host           | the same; immutable |
+ * | secrets    | team.app              | sealed values     | control    | host                 | the same |
+ * | placements | node.team.app         | Placement (below) | control    | host, edge           | the same |
+ * | nodes      | node                  | model/node        | host       | edge, control, billing | the same |
+ * | hostnames  | hostname              | team.app          | control    | control              | create-only: claims an address |
+ * | tokens     | sha256 of the token   | Token (control)   | control    | control              | the same |
+ *
+ * JetStream streams: what happened.
+ *
+ * | stream | subject                | payload                 | sender | reader        | lost or repeated |
+ * |--------|------------------------|-------------------------|--------|---------------|------------------|
+ * | USAGE  | usage.<node>           | UsageRecord[] (batch)   | host   | billing       | spooled until acknowledged; idempotent by (node, sequence) |
+ * | EVENTS | events.<team>.<app>    | AppEvent (below)        | host, control | control, CLI | kept 7 days; a repeat is shown twice |
+ * | LOGS   | logs.<team>.<app>      | LogSegment (below)      | host   | control       | kept by size; loss is said in the log itself |
+ *
+ * Core NATS: soft state and questions. Nothing here is kept.
+ *
+ * | subject                    | payload               | sender  | reader  | lost |
+ * |----------------------------|-----------------------|---------|---------|------|
+ * | soft.node.<node>           | NodeSoftState         | host    | edge, control | the next comes within 500 ms |
+ * | ask.host.<node>.<question> | request / reply       | control | host    | the asker's deadline |
+ * | ask.billing.<question>     | request / reply       | control | billing | the asker's deadline |
+ * | exec.<session>.in / .out   | ExecFrame             | control, host | host, control | the session ends with an error |
+ */
+export const buckets = ['apps', 'releases', 'secrets', 'placements', 'nodes', 'hostnames', 'tokens'] as const
+export type BucketName = (typeof buckets)[number]
+
+export const keys = {
+  app: (team: TeamId, app: AppName) => `${team}.${app}`,
+  release: (team: TeamId, app: AppName, number: number) => `${team}.${app}.${number}`,
+  placement: (node: NodeId, team: TeamId, app: AppName) => `${node}.${team}.${app}`,
+  node: (node: NodeId) => node,
+}
+
+export const streams = {
+  USAGE: { subjects: ['usage.>'] },
+  EVENTS: { subjects: ['events.>'], maxAgeMs: 7 * 24 * 3_600_000 },
+  LOGS: { subjects: ['logs.>'], maxBytes: 1024 * 1024 * 1024 },
+} as const
+export type StreamName = keyof typeof streams
+
+export const subjects = {
+  usage: (node: NodeId) => `usage.${node}`,
+  events: (team: TeamId, app: AppName) => `events.${team}.${app}`,
+  logs: (team: TeamId, app: AppName) => `logs.${team}.${app}`,
+  softNode: (node: NodeId) => `soft.node.${node}`,
+  softNodes: 'soft.node.*',
+  askHost: (node: NodeId, question: HostQuestion) => `ask.host.${node}.${question}`,
+  askBilling: (question: BillingQuestion) => `ask.billing.${question}`,
+  execIn: (session: string) => `exec.${session}.in`,
+  execOut: (session: string) => `exec.${session}.out`,
+}
+
+/** Which release of an app a node keeps ready. A missing key means: end what is left of it. */
+export interface Placement {
+  release: number
+}
+
+/** What happened to an app, in words a person reads; deploy steps are events too. */
+export interface AppEvent {
+  /** ms since the epoch */
+  at: number
+  team: TeamId
+  app: AppName
+  release: number
+  node?: NodeId
+  instance?: string
+  /** Steps of a deploy in their order: image, template, start, warm, parked; then `live` or `failed`. Others: woke, crashed, ended. */
+  kind: 'image' | 'template' | 'start' | 'warm' | 'parked' | 'live' | 'failed' | 'crashed' | 'ended'
+  message: string
+  tookMs?: number
+  error?: { code: string; message: string; hint: string }
+}
+
+export interface LogLine {
+  /** ms since the epoch */
+  at: number
+  instance: string
+  stream: 'stdout' | 'stderr' | 'system'
+  text: string
+}
+
+/** A segment is sent after 250 ms or 64 KiB, whichever comes first. */
+export interface LogSegment {
+  lines: LogLine[]
+}
+
+/** What a node has at hand, a few times a second and on change; kept in the memory of edges and control. */
+export interface NodeSoftState {
+  node: NodeId
+  epoch: string
+  at: number
+  /** 0 idle … 1 all CPUs busy */
+  load: number
+  freeMib: number
+  apps: {
+    team: TeamId
+    app: AppName
+    release: number
+    instances: { id: string; state: string; incarnation: number; memoryMib: number; requests: number; sinceMs: number }[]
+  }[]
+}
+
+/** `instances`: [] → InstanceView[]. `exec`: ExecStart → { ok } | error fields. `end`: {team, app} → { ended }. */
+export type HostQuestion = 'instances' | 'exec' | 'end'
+/** `cost`: CostQuery → CostRow[]; see billing/cost.ts. */
+export type BillingQuestion = 'cost'
+
+export interface ExecStart {
+  session: string
+  team: TeamId
+  app: AppName
+  instance?: string
+  command: string[]
+  tty: boolean
+  rows?: number
+  columns?: number
+}
+
+/** Frames on exec.<session>.in (stdin, stdinEnd, resize, signal) and .out (stdout, stderr, exit, error). Data is base64. */
+export type ExecFrame =
+  | { type: 'stdin' | 'stdout' | 'stderr'; data: string }
+  | { type: 'stdinEnd' }
+  | { type: 'resize'; rows: number; columns: number }
+  | { type: 'exit'; code: number }
+  | { type: 'error'; error: { code: string; message: string; hint: string } }

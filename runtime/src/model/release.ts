@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import { appName, imageDigest, teamId } from '../core/ids.ts'
+
+/** What of an OCI image config a run needs; every field of it is honoured. */
+export const ImageConfig = z.object({
+  entrypoint: z.array(z.string()).default([]),
+  cmd: z.array(z.string()).default([]),
+  env: z.array(z.string()).default([]),
+  workingDir: z.string().default(''),
+  /** name | uid | name:group | uid:gid, as in the image */
+  user: z.string().default(''),
+  /** TCP ports only, in the image's order. */
+  exposedPorts: z.array(z.number().int()).default([]),
+  volumes: z.array(z.string()).default([]),
+  stopSignal: z.string().default('SIGTERM'),
+  healthcheck: z
+    .object({
+      /** As in Docker: ['NONE'] | ['CMD', …args] | ['CMD-SHELL', command] */
+      test: z.array(z.string()),
+      intervalMs: z.number(),
+      timeoutMs: z.number(),
+      startPeriodMs: z.number(),
+      retries: z.number(),
+    })
+    .optional(),
+  labels: z.record(z.string(), z.string()).default({}),
+})
+export type ImageConfig = z.infer<typeof ImageConfig>
+
+/** One immutable version of an app. Secrets are kept apart and are not in it. */
+export const Release = z.object({
+  team: z.string().transform(teamId),
+  app: z.string().transform(appName),
+  /** 1, 2, 3 … */
+  number: z.number().int().positive(),
+  createdAt: z.number(),
+  createdBy: z.string(),
+  image: z.object({
+    /** As the person named it. */
+    reference: z.string(),
+    digest: z.string().transform(imageDigest),
+    rootBytes: z.number().int(),
+  }),
+  config: ImageConfig,
+  /** The person's own `-e` values, after the image's. */
+  env: z.array(z.string()),
+  /** Replaces the image's Cmd where given. */
+  command: z.array(z.string()).optional(),
+  /** The one port that HTTP requests go to; undefined: the first exposed port, or the first port that opens. */
+  port: z.number().int().optional(),
+  memoryMib: z.number().int(),
+  cpus: z.number().int(),
+  /** Requests one instance takes before a further one is used (soft), and at the most (hard). */
+  concurrency: z.object({ soft: z.number().int().positive(), hard: z.number().int().positive() }),
+  idleMs: z.number().int(),
+  maxInstances: z.number().int().positive(),
+  /** Further instances parked ahead of need; 'auto' follows the bursts that the app has shown. */
+  spares: z.union([z.literal('auto'), z.number().int().nonnegative()]),
+  warm: z.object({ path: z.string(), times: z.number().int() }).optional(),
+  /** How long a request may wait for an instance, ms. */
+  wakeDeadlineMs: z.number().int(),
+  /** How long a start may take until the port opens, ms. */
+  startDeadlineMs: z.number().int(),
+})
+export type Release = z.infer<typeof Release>
