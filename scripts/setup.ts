@@ -1,0 +1,39 @@
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { LittleError } from '../runtime/src/core/errors.ts'
+import { cacheDir } from '../runtime/src/core/paths.ts'
+import { detectMachine, knownMachine } from '../runtime/src/vm/accelerator.ts'
+import { ensureGuest } from './setup/guest.ts'
+import { ensureJail } from './setup/jail.ts'
+import { lock } from './setup/lock.ts'
+import { ensureNats } from './setup/nats.ts'
+import { ensurePackages } from './setup/packages.ts'
+import { afterPackages, beforeSetup } from './setup/preflight.ts'
+import { step } from './setup/progress.ts'
+
+/** Everything that a fresh machine lacks, each step skipped when it is there already: setup.ts [--for test] */
+async function setUp(purpose: 'run' | 'test'): Promise<void> {
+  await beforeSetup(purpose)
+  const wait = () => console.error('littlecloud: another set-up is at work on this machine; waiting for it')
+  await using _alone = await lock(join(cacheDir(), 'setup.lock'), wait)
+  await step('packages', (progress) => ensurePackages(progress, purpose))
+  await afterPackages()
+  await step('guest', (progress) => ensureGuest(progress))
+  await step('jail', (progress) => ensureJail(progress))
+  await step('nats-server', (progress) => ensureNats(progress))
+  await step('machine', async (progress) => {
+    if (await knownMachine()) return
+    progress('finding out whether KVM works here: booting a guest in it')
+    const { accelerator, isolation, reason } = await detectMachine()
+    progress(`${accelerator}, isolation ${isolation} (${reason})`)
+  })
+}
+
+try {
+  const { values } = parseArgs({ options: { for: { type: 'string', default: 'run' } } })
+  await setUp(values.for === 'test' ? 'test' : 'run')
+} catch (error) {
+  if (!(error instanceof LittleError)) throw error
+  console.error(`littlecloud: this machine could not be set up\n  ${error.message}\n  ${error.hint}`)
+  process.exitCode = 1
+}
