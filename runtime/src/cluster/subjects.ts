@@ -10,7 +10,7 @@ import type { AppName, NodeId, TeamId } from '../core/ids.ts'
  * |------------|-----------------------|-------------------|------------|----------------------|------------------|
  * | apps       | team.app              | model/app         | control    | edge, host, billing  | watchers resync on reconnect; a repeat is harmless |
  * | releases   | team.app.number       | model/release     | control    | edge, host           | the same; immutable |
- * | secrets    | team.app              | sealed values     | control    | host                 | the same |
+ * | secrets    | team.app.number       | SealedSecrets     | control    | host                 | the same; immutable, as the release is |
  * | placements | node.team.app         | Placement (below) | control    | host, edge           | the same |
  * | nodes      | node                  | model/node        | host       | edge, control, billing | the same |
  * | hostnames  | hostname              | team.app          | control    | control              | create-only: claims an address |
@@ -80,7 +80,8 @@ export interface AppEvent {
   kind: 'image' | 'template' | 'start' | 'warm' | 'parked' | 'live' | 'failed' | 'crashed' | 'ended'
   message: string
   tookMs?: number
-  error?: { code: string; message: string; hint: string }
+  /** `status` as errorFields gives it. */
+  error?: { code: string; message: string; hint: string; status?: number }
 }
 
 export interface LogLine {
@@ -108,11 +109,32 @@ export interface NodeSoftState {
     team: TeamId
     app: AppName
     release: number
-    instances: { id: string; state: string; incarnation: number; memoryMib: number; requests: number; sinceMs: number }[]
+    instances: {
+      id: string
+      state: string
+      incarnation: number
+      memoryMib: number
+      requests: number
+      sinceMs: number
+    }[]
   }[]
 }
 
-/** `instances`: [] → InstanceView[]. `exec`: ExecStart → { ok } | error fields. `end`: {team, app} → { ended }. */
+/** An instance as its node answers for it. */
+export interface HostInstance {
+  team: TeamId
+  app: AppName
+  release: number
+  id: string
+  state: string
+  incarnation: number
+  memoryMib: number
+  requests: number
+  /** How long it has been in this state. */
+  sinceMs: number
+}
+
+/** `instances`: {} → HostInstance[]. `exec`: ExecStart → { ok } | error fields. `end`: {team, app} → { ended }. */
 export type HostQuestion = 'instances' | 'exec' | 'end'
 /** `cost`: CostQuery → CostRow[]; see billing/cost.ts. */
 export type BillingQuestion = 'cost'
@@ -128,10 +150,11 @@ export interface ExecStart {
   columns?: number
 }
 
-/** Frames on exec.<session>.in (stdin, stdinEnd, resize, signal) and .out (stdout, stderr, exit, error). Data is base64. */
+/** Frames on exec.<session>.in (stdin, stdinEnd, resize, close: the asker is gone) and .out (stdout, stderr, exit, error). Data is base64. */
 export type ExecFrame =
   | { type: 'stdin' | 'stdout' | 'stderr'; data: string }
   | { type: 'stdinEnd' }
+  | { type: 'close' }
   | { type: 'resize'; rows: number; columns: number }
   | { type: 'exit'; code: number }
   | { type: 'error'; error: { code: string; message: string; hint: string } }

@@ -61,5 +61,7 @@ export const Release = z.object({
   wakeDeadlineMs: z.number().int(),
   /** How long a start may take until the port opens, ms. */
   startDeadlineMs: z.number().int(),
+  /** Set once, if it never came to serve: the only thing of a release that is written later. */
+  failure: z.object({ code: z.string(), message: z.string(), at: z.number() }).optional(),
 })
 export type Release = z.infer<typeof Release>

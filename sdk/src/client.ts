@@ -1,0 +1,129 @@
+import { cutOff, LittleCloudError } from './errors.ts'
+import { type ExecOptions, type ExecSession, openExec } from './exec.ts'
+import { call, callJson, type Target } from './http.ts'
+import { readNdjson } from './ndjson.ts'
+import type {
+  AppView,
+  CostBy,
+  CostRow,
+  DeployRequest,
+  DeployStep,
+  ErrorBody,
+  InstanceView,
+  LogLine,
+  ReleaseView,
+  Status,
+  Upload,
+  WhoAmI,
+} from './types.ts'
+
+export interface ClientOptions {
+  /** Of the control, such as `http://localhost:8090`. */
+  url: string
+  token?: string | undefined
+}
+
+interface Waits {
+  signal?: AbortSignal | undefined
+}
+
+const appPath = (app: string) => `/v1/apps/${encodeURIComponent(app)}`
+
+/**
+ * A cloud, as its API shows it. Every method throws a LittleCloudError with a stable `code`;
+ * `cloud.unreachable` when nothing answers.
+ */
+export class Client {
+  readonly #target: Target
+
+  constructor({ url, token }: ClientOptions) {
+    this.#target = { url, token }
+  }
+
+  get url() {
+    return this.#target.url
+  }
+
+  /** Deploys an app and yields its steps as they happen; the last one is `live`. Ending the loop early cancels it. */
+  async *deploy(app: string, request: DeployRequest, { signal }: Waits = {}): AsyncGenerator<DeployStep> {
+    const path = `${appPath(app)}/deploys`
+    const response = await call(this.#target, path, { method: 'POST', json: request, signal })
+    for await (const event of readNdjson<DeployStep | ({ type: 'error' } & ErrorBody)>(
+      response.body!,
+      'the app was live',
+    )) {
+      if (event.type === 'error') throw new LittleCloudError(event.error)
+      yield event
+      if (event.type === 'live') return
+    }
+    throw cutOff('the app was live')
+  }
+
+  /** Sends an image archive, or a tar of a folder with a Dockerfile; its `reference` is the image of a deploy. */
+  upload(kind: 'archive' | 'folder', body: ReadableStream<Uint8Array>, { signal }: Waits = {}): Promise<Upload> {
+    const deadlineMs = 3_600_000 // as long as the bytes need to flow
+    return callJson(this.#target, '/v1/uploads', { method: 'PUT', query: { kind }, body, signal, deadlineMs })
+  }
+
+  apps(): Promise<AppView[]> {
+    return callJson(this.#target, '/v1/apps')
+  }
+
+  app(name: string): Promise<AppView> {
+    return callJson(this.#target, appPath(name))
+  }
+
+  releases(app: string): Promise<ReleaseView[]> {
+    return callJson(this.#target, `${appPath(app)}/releases`)
+  }
+
+  /** The instances of all the team's apps, or of one. */
+  ps(app?: string): Promise<InstanceView[]> {
+    return callJson(this.#target, '/v1/ps', { query: { app } })
+  }
+
+  /** Past lines, then with `follow` those to come until `signal` ends it. */
+  async *logs(
+    app: string,
+    options: { follow?: boolean; sinceMs?: number | undefined; tail?: number | undefined } & Waits = {},
+  ): AsyncGenerator<LogLine> {
+    const { follow = false, sinceMs, tail, signal } = options
+    const query = { follow, since: sinceMs, tail }
+    const response = await call(this.#target, `${appPath(app)}/logs`, { query, signal })
+    for await (const line of readNdjson<LogLine | ErrorBody>(response.body!, 'the log was read')) {
+      if ('error' in line) throw new LittleCloudError(line.error)
+      yield line
+    }
+  }
+
+  exec(app: string, options: ExecOptions): ExecSession {
+    return openExec(this.#target, app, options)
+  }
+
+  /** Ends the app's instances; its address answers that it is stopped, until the next deploy. */
+  async stop(app: string): Promise<AppView> {
+    return await callJson(this.#target, `${appPath(app)}/stop`, { method: 'POST', deadlineMs: 60_000 })
+  }
+
+  /** Removes the app with all its releases and frees its name. */
+  async remove(app: string): Promise<void> {
+    await call(this.#target, appPath(app), { method: 'DELETE', deadlineMs: 60_000 })
+  }
+
+  cost(by: CostBy = 'app', { since }: { since?: number | undefined } = {}): Promise<CostRow[]> {
+    return callJson(this.#target, '/v1/cost', { query: { by, since } })
+  }
+
+  status(): Promise<Status> {
+    return callJson(this.#target, '/v1/status')
+  }
+
+  whoami(): Promise<WhoAmI> {
+    return callJson(this.#target, '/v1/whoami')
+  }
+
+  /** Asks the cloud who a token belongs to, without using it. */
+  login(token: string): Promise<WhoAmI> {
+    return callJson(this.#target, '/v1/login', { method: 'POST', json: { token } })
+  }
+}

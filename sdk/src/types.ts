@@ -1,0 +1,144 @@
+/** What crosses the API. Times are ms since the epoch, durations ms, sizes MiB, unless the name says otherwise. */
+
+export interface DeployRequest {
+  /** A registry reference, `upload:…` from uploads, or (clients on the cloud's own machine only) an absolute path. */
+  image: string
+  /** The port that HTTP requests go to; else the image's first exposed port, or the first that opens. */
+  port?: number | undefined
+  memoryMib?: number | undefined
+  cpus?: number | undefined
+  /** Requests one instance takes before a further one is used (soft), and at the most (hard). */
+  concurrency?: { soft: number; hard: number } | undefined
+  idleMs?: number | undefined
+  /** `KEY=value`; comes after the image's own. */
+  env?: string[] | undefined
+  /** Given to the app as environment, kept encrypted. null: keep the value of the release that is live. */
+  secrets?: Record<string, string | null> | undefined
+  /** Replaces the image's Cmd. */
+  command?: string[] | undefined
+  /** The request that warms a new instance up. */
+  warm?: { path: string; times: number } | undefined
+  maxInstances?: number | undefined
+  spares?: number | 'auto' | undefined
+  /** Talk to the registry without TLS. */
+  insecureRegistry?: boolean | undefined
+}
+
+export type StepName = 'plan' | 'image' | 'place' | 'template' | 'start' | 'warm' | 'parked' | 'live'
+
+export interface Live {
+  type: 'live'
+  app: string
+  release: number
+  url: string
+  image: { reference: string; digest: string; rootBytes: number }
+  instance: { id: string; node: string; memoryMib: number; cpus: number; isolation: 'hardware' | 'emulated' }
+  /** The whole deploy. */
+  tookMs: number
+}
+
+/** A deploy answers these in order; `live` is the last one. A failure is thrown. */
+export type DeployStep =
+  | { type: 'progress'; step: StepName; message: string; tookMs: number }
+  | { type: 'step'; step: StepName; message: string; tookMs: number }
+  | Live
+
+export interface AppView {
+  name: string
+  team: string
+  url: string
+  state: 'deploying' | 'live' | 'stopped'
+  /** 0 while the first one is being made. */
+  release: number
+  image: string
+  memoryMib: number
+  cpus: number
+  createdAt: number
+  deployedAt: number
+}
+
+export interface InstanceView {
+  id: string
+  app: string
+  release: number
+  node: string
+  /** stored | starting | parked | running | stopping | suspended | broken */
+  state: string
+  incarnation: number
+  memoryMib: number
+  requests: number
+  /** How long it has been in this state. */
+  sinceMs: number
+}
+
+export interface ReleaseView {
+  number: number
+  state: 'live' | 'replaced' | 'failed' | 'deploying'
+  image: string
+  digest: string
+  createdAt: number
+  createdBy: string
+  failure?: { code: string; message: string } | undefined
+}
+
+export interface LogLine {
+  at: number
+  instance: string
+  stream: 'stdout' | 'stderr' | 'system'
+  text: string
+}
+
+export type CostBy = 'app' | 'hour' | 'day' | 'team'
+
+export interface CostRow {
+  /** The app, hour, day or team that the row is about. */
+  key: string
+  /** `run` is billed; `prepare` (starts and warm-up) costs nothing. */
+  kind: 'run' | 'prepare'
+  runMs: number
+  vcpuMs: number
+  mibMs: number
+  egressBytes: number
+  requests: number
+  /** An integer; text because it may pass 2^53. */
+  microCredits: string
+}
+
+export interface NodeView {
+  id: string
+  region: string
+  isolation: 'hardware' | 'emulated'
+  accelerator: 'kvm' | 'tcg'
+  cpus: number
+  memoryMib: number
+  /** Unknown while the node is silent. */
+  freeMib?: number | undefined
+  /** 0 idle … 1 all CPUs busy */
+  load?: number | undefined
+  /** Since when nothing was heard of it. */
+  silentMs?: number | undefined
+}
+
+export interface Status {
+  version: string
+  startedAt: number
+  isolation: 'hardware' | 'emulated' | 'mixed' | 'none'
+  roles: { role: string; name: string; state: 'ok' | 'silent' | 'away'; fact: string }[]
+  nodes: NodeView[]
+}
+
+export interface WhoAmI {
+  team: string
+  name: string
+  role: 'owner' | 'node'
+}
+
+export interface Upload {
+  /** For `DeployRequest.image`. */
+  reference: string
+  bytes: number
+}
+
+export interface ErrorBody {
+  error: { code: string; message: string; hint: string; status?: number | undefined }
+}
