@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,19 +28,22 @@ enum {
   OWN_PRIORITY = 10,
   BOOST_PRIORITY = 5,
   BOOST_US = 20000,            // a wake's own work is done in a tenth of it, with slack for slow instances
+  RETRY_US = 1000,
   WINDOW_US = 1000000,
   APP_WINDOW_US = 50000,       // an app gets at most 5 % of a core at real-time priority
   MOST_BOOSTS = 64,
-  APPS = 1024,                 // remembered at the same time, by a hash of their key; strangers that meet share a window
+  APP_BOOSTS = 3,              // that fit into APP_WINDOW_US: 20, 20 and what is left
+  APPS = 1024,                 // with a boost in the last second
+  MOST_PROBES = 16,
   TAKE_BACK = 0xffffffff,
 };
 
 struct boost { uint32_t process; int64_t until; };
-struct window { int64_t start; int32_t used; };
+struct app { uint32_t key; struct { int64_t until; int32_t us; } boosts[APP_BOOSTS]; };
 
 static struct boost boosts[MOST_BOOSTS];
 static int active, allowed;
-static struct window windows[APPS];
+static struct app apps[APPS];
 
 static int64_t now_us(void) {
   struct timespec now;
@@ -63,23 +67,30 @@ static int schedule(pid_t thread, int policy, int priority) {
   return (int)syscall(SYS_sched_setscheduler, thread, policy, &parameters);
 }
 
-static void each_thread(uint32_t process, int policy, int priority) {
+// Returns how many threads were not as wanted before.
+static int each_thread(uint32_t process, int policy, int priority) {
   char path[32];
+  int changed = 0;
   snprintf(path, sizeof path, "/proc/%u/task", process);
   DIR *tasks = opendir(path);
-  if (!tasks) return; // ended meanwhile
+  if (!tasks) return 0; // ended meanwhile
   for (struct dirent *task; (task = readdir(tasks));) {
-    if (task->d_name[0] < '0' || task->d_name[0] > '9') continue;
-    if (schedule(atoi(task->d_name), policy, priority) && errno != ESRCH) report("cannot schedule a thread", errno);
+    pid_t thread = atoi(task->d_name);
+    if (thread <= 0 || syscall(SYS_sched_getscheduler, thread) == policy) continue;
+    if (!schedule(thread, policy, priority)) changed++;
+    else if (errno != ESRCH) report("cannot schedule a thread", errno);
   }
   closedir(tasks);
+  return changed;
 }
 
-// Threads made by a raised thread are raised as well (real-time priority is inherited); a second look finds those
-// that came while the first was reading.
-static void take_back(uint32_t process) {
-  each_thread(process, SCHED_OTHER, 0);
-  each_thread(process, SCHED_OTHER, 0);
+// Threads that a raised thread makes are raised as well: the priority is inherited, which a wake's I/O helpers need.
+// So look until none is found; a process that makes them faster than we look is asked again a moment later.
+static bool take_back(uint32_t process) {
+  for (int passes = 0; passes < 16; passes++)
+    if (each_thread(process, SCHED_OTHER, 0) == 0) return true;
+  report("a process makes threads faster than they are taken back", EAGAIN);
+  return false;
 }
 
 static void take_back_due(int64_t now) {
@@ -88,17 +99,44 @@ static void take_back_due(int64_t now) {
       i++;
       continue;
     }
-    take_back(boosts[i].process);
-    boosts[i] = boosts[--active];
+    if (take_back(boosts[i].process)) boosts[i] = boosts[--active];
+    else boosts[i++].until = now + RETRY_US;
   }
 }
 
-// Boosts are paid in full when they begin: an app that asks for a third within a second gets a part of it, then none.
-static int64_t granted_us(uint32_t app, int64_t now) {
-  struct window *window = &windows[(app * 2654435761u) % APPS];
-  if (now - window->start >= WINDOW_US) *window = (struct window){.start = now};
-  int64_t left = APP_WINDOW_US - window->used, granted = left < BOOST_US ? left : BOOST_US;
-  if (granted > 0) window->used += (int32_t)granted;
+static bool forgotten(const struct app *app, int64_t now) {
+  for (int i = 0; i < APP_BOOSTS; i++)
+    if (app->boosts[i].until + WINDOW_US > now) return false;
+  return true;
+}
+
+static struct app *find_app(uint32_t key, int64_t now) {
+  uint32_t start = key * 2654435761u; // Knuth's multiplicative hash
+  struct app *empty = NULL;
+  for (uint32_t i = 0; i < MOST_PROBES; i++) {
+    struct app *app = &apps[(start + i) % APPS];
+    if (forgotten(app, now)) empty = empty ? empty : app;
+    else if (app->key == key) return app;
+  }
+  if (empty) *empty = (struct app){.key = key};
+  return empty;
+}
+
+// Boosts are paid in full when they begin, and for a second from their end: in no second has an app more than its
+// share. One that asks for more gets what is left of it, then none.
+static int64_t granted_us(uint32_t key, int64_t now) {
+  struct app *app = find_app(key, now);
+  if (!app) return 0;
+  int64_t left = APP_WINDOW_US;
+  int free_place = -1;
+  for (int i = 0; i < APP_BOOSTS; i++) {
+    if (app->boosts[i].until + WINDOW_US > now) left -= app->boosts[i].us;
+    else free_place = i;
+  }
+  int64_t granted = left < BOOST_US ? left : BOOST_US;
+  if (granted <= 0 || free_place < 0) return 0;
+  app->boosts[free_place].until = now + granted;
+  app->boosts[free_place].us = (int32_t)granted;
   return granted;
 }
 
@@ -160,7 +198,7 @@ int main(void) {
     take_back_due(now_us());
     if (ready <= 0) continue;
     ssize_t count = read(0, input + filled, sizeof input - filled);
-    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (count <= 0) break;
     filled += (size_t)count;
     size_t used = 0;
@@ -171,6 +209,7 @@ int main(void) {
     }
     memmove(input, input + used, filled -= used);
   }
-  while (active > 0) take_back(boosts[--active].process);
+  for (int i = 0; i < active; i++) boosts[i].until = 0;
+  while (active > 0) take_back_due(now_us());
   return 0;
 }
