@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { LittleError } from '../runtime/src/core/errors.ts'
 import { cacheDir } from '../runtime/src/core/paths.ts'
 import { detectMachine, knownMachine } from '../runtime/src/vm/accelerator.ts'
+import { SetupFailed } from './setup/failed.ts'
 import { ensureGuest } from './setup/guest.ts'
 import { ensureJail } from './setup/jail.ts'
 import { lock } from './setup/lock.ts'
@@ -30,10 +30,15 @@ async function setUp(purpose: 'run' | 'test'): Promise<void> {
 }
 
 try {
-  const { values } = parseArgs({ options: { for: { type: 'string', default: 'run' } } })
-  await setUp(values.for === 'test' ? 'test' : 'run')
+  await setUp(purposeOf(process.argv.slice(2)))
 } catch (error) {
   if (!(error instanceof LittleError)) throw error
   console.error(`littlecloud: this machine could not be set up\n  ${error.message}\n  ${error.hint}`)
   process.exitCode = 1
+}
+
+function purposeOf(args: string[]): 'run' | 'test' {
+  if (args.length === 0) return 'run'
+  if (args.join(' ') === '--for test') return 'test'
+  throw new SetupFailed(`unknown arguments: ${args.join(' ')}`, 'Known is only: --for test')
 }

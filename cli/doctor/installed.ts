@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process'
 import { access } from 'node:fs/promises'
-import { promisify } from 'node:util'
+import { findNatsServer, natsServerVersion } from '../../runtime/src/cluster/nats-binary.ts'
+import { LittleError } from '../../runtime/src/core/errors.ts'
 import { cachePaths } from '../../runtime/src/core/paths.ts'
 import { missingPackages } from '../../scripts/setup/packages.ts'
 import { type Finding, fail, ok } from './check.ts'
 
-const run = promisify(execFile)
 const setUp = 'Run: npm start (or sh scripts/with-node.sh scripts/setup.ts), which fetches and builds what is missing'
 
 export async function debianPackages(): Promise<Finding[]> {
@@ -25,11 +24,13 @@ export async function jail(): Promise<Finding[]> {
 }
 
 export async function natsServer(): Promise<Finding[]> {
-  const path = cachePaths().natsServer
-  const missing = await present('nats', 'nats-server', [path])
-  if (missing.level === 'fail') return [missing]
-  const { stdout } = await run(path, ['--version'])
-  return [ok('nats', `${stdout.trim()}, ${path}`)]
+  try {
+    const path = await findNatsServer()
+    return [ok('nats', `nats-server ${await natsServerVersion(path)}, ${path}`)]
+  } catch (error) {
+    if (error instanceof LittleError) return [fail('nats', error.message, error.hint)]
+    throw error
+  }
 }
 
 async function present(name: string, what: string, paths: string[]): Promise<Finding> {

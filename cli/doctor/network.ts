@@ -39,7 +39,7 @@ export async function ports(): Promise<Finding[]> {
   return Promise.all([portCheck(edgePort, 'apps', ours), portCheck(controlPort, 'API and dashboard', ours)])
 }
 
-async function portCheck(port: number, what: string, ours: boolean): Promise<Finding> {
+export async function portCheck(port: number, what: string, ours: boolean): Promise<Finding> {
   if (await isFree(port)) return ok(`port ${port}`, ours ? `free, though a cloud runs (${what})` : `free (${what})`)
   if (ours) return ok(`port ${port}`, `in use by the running cloud (${what})`)
   const owner = await listenerOf(port)
