@@ -9,7 +9,8 @@ import { SetupFailed } from './failed.ts'
 /** Before anything is touched: can this machine be set up at all? The tests take free ports of their own. */
 export async function beforeSetup(purpose: 'run' | 'test'): Promise<void> {
   const fresh = !existsSync(cachePaths().machine)
-  const checks: Check[] = [system, user, nodeVersion, () => disk(fresh), memory, tun]
+  refuseIfBad(await findings([system, user, nodeVersion])) // first: the others only tell of root what root can see
+  const checks: Check[] = [() => disk(fresh), memory, tun]
   refuseIfBad(await findings(purpose === 'run' ? [...checks, ports] : checks))
 }
 

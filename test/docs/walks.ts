@@ -5,7 +5,7 @@ export interface Step {
 }
 
 export function walkSteps(markdown: string): Step[] {
-  return [...markdown.matchAll(/`([\w./-]+\/[\w.-]+\.\w+)` `([\w.]+)`/g)].map((match) => ({
+  return [...markdown.matchAll(/`([\w./-]+\/[\w.-]+\.\w+)`\s+`([\w.]+)`/g)].map((match) => ({
     file: match[1] ?? '',
     name: match[2] ?? '',
   }))

@@ -49,11 +49,12 @@ export async function bootsKernel(args: string[], limitMs: number): Promise<Prob
       complaint += bytes
     })
     qemu.once('error', (error) => end(false, `QEMU does not start: ${error.message}`))
-    qemu.once('close', () =>
-      end(false, `a guest ends in it: ${complaint.trim().split('\n').at(-1) || 'no reason given'}`),
-    )
+    qemu.once('close', () => end(false, `a guest ends in it: ${lastLine(complaint) || 'no reason given'}`))
   })
   qemu.kill('SIGKILL')
   await closed
   return result
 }
+
+/** `qemu-system-x86_64: what is wrong`, without the name. */
+const lastLine = (complaint: string) => (complaint.trim().split('\n').at(-1) ?? '').replace(/^qemu-system-x86_64: /, '')
