@@ -19,7 +19,12 @@ export async function packShutIn(
   const { command, args } = await shutIn(work, job.limits)
   const late = AbortSignal.timeout(job.limits.timeMs)
   const signal = options.signal ? AbortSignal.any([late, options.signal]) : late
-  const child = spawn(command, args, { stdio: 'pipe', env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }, signal, killSignal: 'SIGKILL' })
+  const child = spawn(command, args, {
+    stdio: 'pipe',
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+    signal,
+    killSignal: 'SIGKILL',
+  })
   const ended = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.on('close', (code, signal) => resolve({ code, signal }))
   })
