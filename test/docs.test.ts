@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { test } from 'node:test'
+import { instancePage, instancePagePath } from '../scripts/docs-instance.ts'
 import { parsePromises } from './docs/promises.ts'
 import { defines, walkSteps } from './docs/walks.ts'
 
@@ -38,6 +39,10 @@ test('links between our pages lead somewhere', () => {
       .map((link) => `${page}: ${link}`)
   })
   assert.deepEqual(broken, [])
+})
+
+test("the page of an instance's life is what its table of moves says", () => {
+  assert.equal(read(instancePagePath), instancePage(), 'run: sh scripts/with-node.sh scripts/docs-instance.ts')
 })
 
 test('each promise has a bound and a measurement that exists', () => {
