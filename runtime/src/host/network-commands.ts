@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
+import { NetworkRefused } from './network-errors.ts'
+
+/** All lines or none. */
+export const nft = (lines: string) => run('nft', ['-f', '-'], lines)
+
+/** Stops at the first line that fails, and leaves what was done before it. */
+export const ipBatch = (lines: string[]) => run('ip', ['-batch', '-'], `${lines.join('\n')}\n`)
+
+/** For what may be gone already: every line is tried. */
+export const ipBatchIfThere = (lines: string[]) => run('ip', ['-force', '-batch', '-'], `${lines.join('\n')}\n`, true)
+
+async function run(program: string, args: string[], input: string, mayFail = false): Promise<void> {
+  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
+  const child = spawn(program, args, { env, stdio: ['pipe', 'ignore', 'pipe'], timeout: 10_000 })
+  const ended = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve))
+  child.stdin.on('error', () => {}) // it ended before it read all: its exit tells
+  child.stdin.end(input)
+  const [complaint, code] = await Promise.all([text(child.stderr), ended]).catch((error: Error) => {
+    throw new NetworkRefused(`${program} does not start: ${error.message}`, { cause: error })
+  })
+  if (code !== 0 && !mayFail)
+    throw new NetworkRefused(`${program}: ${complaint.trim().split('\n')[0] ?? `exit ${code}`}`)
+}
+
+/** `path` below /proc/sys/net, e.g. `ipv4/conf/eth0/forwarding`; resolves with what it was before. */
+export async function setSysctl(path: string, value: string): Promise<string> {
+  const file = `/proc/sys/net/${path}`
+  const before = (await readFile(file, 'utf8')).trim()
+  if (before !== value) await writeFile(file, value)
+  return before
+}
+
+/** The interfaces that a default route of this network namespace leaves by. */
+export async function defaultRouteInterfaces(): Promise<string[]> {
+  const lines = (await readFile('/proc/self/net/route', 'utf8')).trim().split('\n').slice(1)
+  const names = lines.map((line) => line.split('\t')).filter((f) => f[1] === '00000000' && f[7] === '00000000')
+  return [...new Set(names.flatMap((fields) => fields[0] ?? []))].sort()
+}
+
+/** The names of all interfaces of this network namespace (/sys would show those of the one that it was mounted in). */
+export async function interfaceNames(): Promise<string[]> {
+  const lines = (await readFile('/proc/self/net/dev', 'utf8')).trim().split('\n').slice(2)
+  return lines.flatMap((line) => line.split(':')[0]?.trim() ?? [])
+}

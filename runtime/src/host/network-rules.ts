@@ -1,0 +1,101 @@
+import type { NetworkNames } from './network-names.ts'
+
+/** Where no guest may go: the host's neighbourhood, other clouds' metadata, and what is no single machine. */
+const notTheInternet = [
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '224.0.0.0/3',
+]
+
+/** Connections out that one guest may have at a time: one guest must not fill the host's table of all (262,144). */
+const mostFlows = 4096
+
+/**
+ * The whole table, for `nft -f`. Applied to a table that is there already it renews the rules and leaves the sets, so
+ * that the guests of an agent that restarts are never without rules, nor cut off.
+ *
+ * Whatever comes from an interface with our prefix is judged here; a tap that is in no set gets nowhere. Nothing else
+ * of the host's traffic is touched: policies are `accept`, and an accept here is not the last word, other tables follow.
+ */
+export function networkRules(names: NetworkNames, gateway: string, subnet: string): string {
+  const tap = `"${names.tapPrefix}*"`
+  const chains = ['spoofed', 'arriving', 'to_host', 'for_host', 'from_guest', 'to_guest', 'passing', 'leaving']
+  // Before connections are tracked (-400: fragments are put together there), so that no forged packet leaves a trace.
+  const hooks = `
+    chain arriving { type filter hook prerouting priority -450; policy accept; }
+    chain for_host { type filter hook input priority -10; policy accept; }
+    chain passing { type filter hook forward priority -10; policy accept; }
+    chain leaving { type nat hook postrouting priority 100; policy accept; }
+    chain spoofed { }
+    chain to_host { }
+    chain from_guest { }
+    chain to_guest { }`
+  const rules = {
+    arriving: [`iifname ${tap} jump spoofed`],
+    spoofed: ['meta nfproto != ipv4 drop', 'iifname . ip saddr != @sources drop'],
+    for_host: [`iifname ${tap} jump to_host`],
+    to_host: [
+      'ct state established accept', // the answers to this host's edges
+      'ct state related meta l4proto icmp accept',
+      `ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 accept`,
+      'drop',
+    ],
+    passing: [`iifname ${tap} jump from_guest`, `oifname ${tap} jump to_guest`],
+    from_guest: [
+      `oifname ${tap} drop`,
+      'ct state established accept',
+      'ct state related meta l4proto icmp accept',
+      'ip daddr @not_the_internet drop',
+      'oifname != @uplinks drop',
+      `ct state new add @flows { ip saddr ct count over ${mostFlows} } drop`,
+      'accept',
+    ],
+    to_guest: [
+      'ct state established accept',
+      'ct state related meta l4proto icmp accept',
+      'ct state new ip saddr @edges accept',
+      'drop',
+    ],
+    leaving: [`ip saddr ${subnet} oifname @uplinks masquerade`],
+  }
+  const table = `inet ${names.table}`
+  return [
+    `table ${table} {`,
+    '  set sources { type ifname . ipv4_addr; }',
+    '  set uplinks { type ifname; }',
+    '  set edges { type ipv4_addr; }',
+    '  set flows { type ipv4_addr; size 65536; flags dynamic; }',
+    `  set not_the_internet { type ipv4_addr; flags interval; elements = { ${notTheInternet.join(', ')} } }`,
+    hooks,
+    '}',
+    ...chains.map((chain) => `flush chain ${table} ${chain}`),
+    ...Object.entries(rules).flatMap(([chain, lines]) => lines.map((line) => `add rule ${table} ${chain} ${line}`)),
+    '',
+  ].join('\n')
+}
+
+/** Lets the tap send from the address, and from no other. */
+export const allowSource = (names: NetworkNames, tap: string, address: string) =>
+  `add element inet ${names.table} sources { "${tap}" . ${address} }\n`
+
+/** The same whether it was allowed or not: deleting what is not there would fail, so it is added first. */
+export const forbidSource = (names: NetworkNames, tap: string, address: string) =>
+  `${allowSource(names, tap, address)}delete element inet ${names.table} sources { "${tap}" . ${address} }\n`
+
+/** Replaces a set's elements in one step. */
+export const replaceSet = (names: NetworkNames, set: 'uplinks' | 'edges', elements: string[]) =>
+  [
+    `flush set inet ${names.table} ${set}`,
+    ...(elements.length > 0 ? [`add element inet ${names.table} ${set} { ${elements.join(', ')} }`] : []),
+    '',
+  ].join('\n')
+
+/** Also when there is none. */
+export const removeTable = (names: NetworkNames) => `add table inet ${names.table}\ndelete table inet ${names.table}\n`

@@ -1,0 +1,174 @@
+import type { InstanceId, NodeId, TeamId } from '../core/ids.ts'
+import { guestMac } from '../vm/machine.ts'
+import { type DnsServer, type Resolver, startDns } from './dns.ts'
+import { Addresses } from './network-addresses.ts'
+import { defaultRouteInterfaces, interfaceNames, ipBatch, ipBatchIfThere, nft, setSysctl } from './network-commands.ts'
+import { NetworkRefused } from './network-errors.ts'
+import { type NetworkNames, networkNames, tapName, tapOffset } from './network-names.ts'
+import { allowSource, forbidSource, networkRules, removeTable, replaceSet } from './network-rules.ts'
+
+/** Every tap is a link of its own, so that all guests' gateways may have the same address on it. */
+const gatewayMac = '02:00:00:00:00:01'
+
+export interface NetworkOptions {
+  node: NodeId
+  /** The guests' addresses, e.g. `10.77.0.0/16`; each node has its own. */
+  subnet: string
+  /** Where guests' questions go; default: the host's resolvers. */
+  dnsUpstream?: Resolver[]
+}
+
+export interface Link {
+  tap: string
+  address: string
+  mac: string
+  gateway: string
+  gatewayMac: string
+}
+
+/** The guests' network of one node: taps, addresses, packet rules, names. Nothing here is on a wake's path. */
+export class HostNetwork {
+  readonly gateway: string
+  readonly gatewayMac = gatewayMac
+  readonly #names: NetworkNames
+  readonly #addresses: Addresses
+  #dns: DnsServer | undefined
+  #uplinks: string[] = []
+  /** Interfaces that forwarded nothing before us: they go back to that. */
+  readonly #madeForwarding = new Set<string>()
+  #lent = 0
+
+  private constructor({ node, subnet }: NetworkOptions) {
+    this.#names = networkNames(node)
+    this.#addresses = new Addresses(subnet)
+    // Two nodes on one machine have two subnets, hence two gateways.
+    this.gateway = `169.254.${subnet.split('.')[1]}.1`
+  }
+
+  /** Afterwards guests can be attached; those of an earlier agent were never without rules. */
+  static async open(options: NetworkOptions): Promise<HostNetwork> {
+    const network = new HostNetwork(options)
+    await nft(networkRules(network.#names, network.gateway, network.#addresses.subnet))
+    await network.#makeGateway()
+    await network.#followUplinks()
+    network.#dns = await startDns({ address: network.gateway, upstream: options.dnsUpstream })
+    return network
+  }
+
+  /** Makes a tap with an address for the instance. Packets from any other address of it are dropped. */
+  async attach(_instance: InstanceId | string, team: TeamId): Promise<Link> {
+    const offset = this.#addresses.take(team)
+    const link = this.#link(offset)
+    try {
+      await this.#followUplinks()
+      // A tap without its rule gets nowhere, so the order of these two does not matter.
+      await Promise.all([nft(allowSource(this.#names, link.tap, link.address)), this.#makeTap(link)])
+      return link
+    } catch (error) {
+      await this.detach(link.tap).catch(() => {})
+      throw error
+    }
+  }
+
+  /** An instance that an earlier agent started keeps its tap and address. */
+  async reserve(address: string, tap: string, team: TeamId): Promise<void> {
+    const offset = this.#addresses.offset(address)
+    if (offset === undefined || tapName(this.#names, offset) !== tap) {
+      throw new NetworkRefused(`${tap} is not the tap of ${address} on this node`)
+    }
+    this.#addresses.reserve(offset, team)
+    await nft(allowSource(this.#names, tap, address))
+  }
+
+  /** Also for taps that are gone already. */
+  async detach(tap: string): Promise<void> {
+    const offset = tapOffset(this.#names, tap)
+    if (!tap.startsWith(this.#names.tapPrefix)) throw new NetworkRefused(`${tap} is not a tap of this node`)
+    await ipBatchIfThere([`link delete dev ${tap}`])
+    if (offset === undefined) return
+    await nft(forbidSource(this.#names, tap, this.#addresses.address(offset)))
+    this.#addresses.free(offset)
+  }
+
+  /** Lends a tap that leads nowhere: a template's network card needs one, but no network. */
+  async withTap<T>(use: (tap: string) => Promise<T>): Promise<T> {
+    const tap = `${this.#names.tapPrefix}t_${(this.#lent++).toString(36)}`
+    await ipBatch([`tuntap add dev ${tap} mode tap vnet_hdr`, `link set dev ${tap} arp off addrgenmode none up`])
+    try {
+      return await use(tap)
+    } finally {
+      await this.detach(tap)
+    }
+  }
+
+  /** All taps of this node that the kernel has, whoever made them. */
+  async list(): Promise<string[]> {
+    return (await interfaceNames()).filter((name) => name.startsWith(this.#names.tapPrefix))
+  }
+
+  /** Edges on other machines, from now on: only they may begin connections to guests through this host. */
+  async allowEdges(addresses: string[]): Promise<void> {
+    await nft(replaceSet(this.#names, 'edges', addresses))
+  }
+
+  /** Removes all that is this node's. `keep`: the guests go on, and a next agent takes them over. */
+  async close({ keep = false } = {}): Promise<void> {
+    await this.#dns?.close()
+    if (keep) return
+    const interfaces = [...(await this.list()), this.#names.gateway]
+    await ipBatchIfThere(interfaces.map((name) => `link delete dev ${name}`))
+    await nft(removeTable(this.#names))
+    for (const name of this.#madeForwarding) await setSysctl(`ipv4/conf/${name}/forwarding`, '0').catch(() => {})
+  }
+
+  #link(offset: number): Link {
+    const { gateway } = this
+    return {
+      tap: tapName(this.#names, offset),
+      address: this.#addresses.address(offset),
+      mac: guestMac,
+      gateway,
+      gatewayMac,
+    }
+  }
+
+  async #makeTap({ tap, address }: Link): Promise<void> {
+    // No ARP: both sides know the other's address, and a guest cannot fill the host's table of neighbours.
+    await ipBatch([
+      `tuntap add dev ${tap} mode tap vnet_hdr`,
+      `link set dev ${tap} address ${gatewayMac} arp off addrgenmode none`,
+      `link set dev ${tap} up`,
+      `neighbour replace ${address} lladdr ${guestMac} dev ${tap} nud permanent`,
+      `route replace ${address}/32 dev ${tap} src ${this.gateway}`,
+    ])
+    await setSysctl(`ipv4/conf/${tap}/forwarding`, '1')
+    await setSysctl(`ipv6/conf/${tap}/disable_ipv6`, '1').catch(() => {}) // a host without IPv6 has none to disable
+  }
+
+  /** A tap that nobody opens serves as the dummy interface that some kernels are built without. */
+  async #makeGateway(): Promise<void> {
+    const name = this.#names.gateway
+    if (!(await interfaceNames()).includes(name)) {
+      await ipBatch([`tuntap add dev ${name} mode tap`, `link set dev ${name} arp off addrgenmode none up`])
+    }
+    await ipBatch([`address replace ${this.gateway}/32 dev ${name}`])
+  }
+
+  /** Guests leave by the default route's interfaces, which may change while we run. */
+  async #followUplinks(): Promise<void> {
+    const uplinks = await defaultRouteInterfaces()
+    if (uplinks.join() === this.#uplinks.join()) return
+    await nft(
+      replaceSet(
+        this.#names,
+        'uplinks',
+        uplinks.map((name) => `"${name}"`),
+      ),
+    )
+    this.#uplinks = uplinks
+    for (const name of uplinks) {
+      // Only these, not the host as a whole: it must not begin to route between networks that are none of ours.
+      if ((await setSysctl(`ipv4/conf/${name}/forwarding`, '1')) === '0') this.#madeForwarding.add(name)
+    }
+  }
+}
