@@ -1,0 +1,97 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { Bucket } from '../cluster/bucket.ts'
+import { CachedBucket } from '../cluster/cached-bucket.ts'
+import type { Cluster } from '../cluster/connect.ts'
+import { listen } from '../cluster/soft.ts'
+import { type BucketName, keys, type NodeSoftState, type Placement, subjects } from '../cluster/subjects.ts'
+import { appName, type EdgeId, nodeId, teamId } from '../core/ids.ts'
+import { holdsKey } from '../fabric/identity.ts'
+import { App } from '../model/app.ts'
+import { Node } from '../model/node.ts'
+import { Release } from '../model/release.ts'
+import type { NodeAddress } from './dial.ts'
+import type { Nodes } from './nodes.ts'
+import { routeToNode } from './route-to-node.ts'
+import type { Routes } from './routes.ts'
+
+interface Follow {
+  edge: EdgeId
+  /** Where the last known state is kept. */
+  dir: string
+  clusterKey: Buffer
+  routeToNodes: boolean
+  routes: Routes
+  nodes: Nodes
+}
+
+const SoftState = z.custom<NodeSoftState>((value) => typeof value === 'object' && value !== null && 'node' in value)
+const PlacementSchema: z.ZodType<Placement> = z.object({ release: z.number().int() })
+
+/** Keeps routes and nodes as the cluster wants them, from the last state on disk first; goes on while NATS is away. */
+export async function followCluster(cluster: Cluster, { edge, dir, clusterKey, routeToNodes, routes, nodes }: Follow) {
+  const open: { close(): Promise<void>; staleSince: number | undefined }[] = []
+  const follow = async <T>(name: BucketName, schema: z.ZodType<T>, onChange: (key: string) => void) => {
+    const bucket = await CachedBucket.open(new Bucket(cluster, name, schema), {
+      file: join(dir, `${name}.json`),
+      onChange: ({ key }) => onChange(key),
+    })
+    open.push(bucket)
+    return bucket
+  }
+
+  // Buckets change in any order, and all four matter for one app: every change looks at the app as a whole.
+  let following = false
+  const appChanged = (key: string) => {
+    if (!following) return
+    const [team = '', name = ''] = key.split('.')
+    const app = apps.value(`${team}.${name}`)
+    if (!app) return routes.remove(teamId(team), appName(name))
+    const release = releases.value(keys.release(app.team, app.name, app.release))
+    routes.set(app, release, nodesWith(team, name))
+  }
+  const nodesWith = (team: string, name: string) =>
+    [...placements.entries.keys()].flatMap((key) => {
+      const [node = '', ...rest] = key.split('.')
+      return rest.join('.') === `${team}.${name}` ? [nodeId(node)] : []
+    })
+  const nodeChanged = (key: string) => {
+    const node = following ? known.value(key) : undefined
+    if (node) void meet(node)
+    else if (following) nodes.remove(nodeId(key))
+  }
+  const meet = async (node: Node) => {
+    const address = await addressOf(node, edge, clusterKey)
+    if (!address) return cluster.log?.warn({ node: node.id }, 'this edge has no way to the node')
+    if (routeToNodes && node.address) await routeToNode(node.subnet, node.address)
+    nodes.set(node.id, address)
+    return undefined
+  }
+
+  const apps = await follow('apps', App as unknown as z.ZodType<App>, appChanged)
+  const releases = await follow('releases', Release as unknown as z.ZodType<Release>, appChanged)
+  const placements = await follow('placements', PlacementSchema, (key) => appChanged(key.split('.').slice(1).join('.')))
+  const known = await follow('nodes', Node as unknown as z.ZodType<Node>, nodeChanged)
+  following = true
+  for (const key of known.entries.keys()) nodeChanged(key)
+  for (const key of apps.entries.keys()) appChanged(key)
+  const stop = listen(cluster, subjects.softNodes, SoftState, (state) => nodes.setSoftState(state))
+
+  return {
+    async [Symbol.asyncDispose]() {
+      stop()
+      await Promise.all(open.map((bucket) => bucket.close()))
+    },
+  }
+}
+
+/** The Unix socket if it is on this machine, else TLS. */
+async function addressOf({ holds }: Node, edge: EdgeId, clusterKey: Buffer): Promise<NodeAddress | undefined> {
+  const here = await access(holds.unix).then(
+    () => true,
+    () => false,
+  )
+  if (here) return { unix: holds.unix }
+  return holds.tcp && { tcp: { ...holds.tcp, pskIdentity: edge, psk: holdsKey(clusterKey, edge) } }
+}

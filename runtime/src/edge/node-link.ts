@@ -1,0 +1,121 @@
+import type { Duplex } from 'node:stream'
+import type { EdgeId, NodeId } from '../core/ids.ts'
+import type { Logger } from '../core/log.ts'
+import {
+  type AgentMessage,
+  type EdgeMessage,
+  type HeldByEdge,
+  type HoldUsage,
+  holdExpiryMs,
+  holdRenewMs,
+} from '../fabric/hold.ts'
+import { parseAgentMessage } from './agent-message.ts'
+import { dial, type NodeAddress } from './dial.ts'
+
+/** Room for the way to the agent: a hold counts as ours for this much less than the agent's patience. */
+const expiryMarginMs = 500
+const firstRetryMs = 50
+const lastRetryMs = 1_000
+const maxLineBytes = 1024 * 1024
+
+export interface LinkEvents {
+  /** What to list in a hello. */
+  held(link: NodeLink): HeldByEdge[]
+  usage(link: NodeLink): HoldUsage[]
+  connected(link: NodeLink): void
+  disconnected(link: NodeLink): void
+  message(link: NodeLink, message: AgentMessage): void
+}
+
+/** The way to one node's agent: reconnects for ever, says hello with all holds each time, renews them each second. */
+export class NodeLink {
+  readonly node: NodeId
+  connected = false
+  /** performance.now() until which the agent surely keeps our holds. */
+  aliveUntil = 0
+  #stream: Duplex | undefined
+  #partial = ''
+  #retryMs = firstRetryMs
+  #retry: NodeJS.Timeout | undefined
+  #closed = false
+  readonly #renew: NodeJS.Timeout
+  readonly #address: NodeAddress
+  readonly #edge: EdgeId
+  readonly #epoch: string
+  readonly #events: LinkEvents
+  readonly #log: Logger
+
+  constructor(node: NodeId, address: NodeAddress, edge: EdgeId, epoch: string, events: LinkEvents, log: Logger) {
+    this.node = node
+    this.#address = address
+    this.#edge = edge
+    this.#epoch = epoch
+    this.#events = events
+    this.#log = log
+    this.#renew = setInterval(this.#tick, holdRenewMs)
+    this.#dial()
+  }
+
+  send(message: EdgeMessage): void {
+    this.#stream?.write(`${JSON.stringify(message)}\n`)
+  }
+
+  close(): void {
+    this.#closed = true
+    clearInterval(this.#renew)
+    clearTimeout(this.#retry)
+    const stream = this.#stream
+    stream?.end(() => stream.destroy())
+    if (!this.connected) stream?.destroy()
+  }
+
+  #dial(): void {
+    const { stream, readyEvent } = dial(this.#address)
+    this.#stream = stream
+    this.#partial = ''
+    stream.setDefaultEncoding('utf8')
+    stream.once(readyEvent, () => this.#hello())
+    stream.on('data', (bytes: Buffer) => this.#received(bytes.toString('utf8')))
+    stream.on('error', (error) => this.#log.debug({ node: this.node, err: error }, 'the way to the agent failed'))
+    stream.once('close', () => this.#lost())
+  }
+
+  #hello(): void {
+    this.connected = true
+    this.#retryMs = firstRetryMs
+    this.aliveUntil = performance.now() + holdExpiryMs - expiryMarginMs
+    this.send({ type: 'hello', edge: this.#edge, epoch: this.#epoch, holds: this.#events.held(this) })
+    this.#events.connected(this)
+  }
+
+  #tick = (): void => {
+    if (!this.connected) return
+    const now = performance.now()
+    // This process itself was stopped for long: the agent has taken our holds back. Begin anew and tell what is in use.
+    if (now > this.aliveUntil + expiryMarginMs) return void this.#stream?.destroy()
+    this.aliveUntil = now + holdExpiryMs - expiryMarginMs
+    this.send({ type: 'renew', usage: this.#events.usage(this) })
+  }
+
+  #received(text: string): void {
+    const lines = (this.#partial + text).split('\n')
+    this.#partial = lines.pop() as string
+    try {
+      for (const line of lines) this.#events.message(this, parseAgentMessage(line))
+      if (this.#partial.length > maxLineBytes) throw new RangeError('a line without end')
+    } catch (error) {
+      this.#log.error({ node: this.node, err: error }, 'the agent said what the protocol does not know')
+      this.#stream?.destroy()
+    }
+  }
+
+  #lost(): void {
+    if (this.connected) {
+      this.connected = false
+      this.#events.disconnected(this)
+    }
+    if (this.#closed) return
+    this.#retry = setTimeout(() => this.#dial(), this.#retryMs)
+    this.#retryMs = Math.min(this.#retryMs * 2, lastRetryMs)
+  }
+}

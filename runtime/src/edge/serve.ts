@@ -1,0 +1,54 @@
+import type { Client } from './client.ts'
+import { AppNotReady, AppStopped, UnknownHost } from './errors.ts'
+import { Exchange } from './exchange.ts'
+import type { RequestHead } from './head.ts'
+import type { Hold } from './hold.ts'
+import type { Holds } from './holds.ts'
+import type { Metrics } from './metrics.ts'
+import type { Route, Routes } from './routes.ts'
+
+/** What serving needs. */
+export interface Service {
+  routes: Routes
+  holds: Holds
+  metrics: Metrics
+}
+
+/**
+ * One request, from its head to the last byte of its reply. Start reading the edge here.
+ *
+ *   route     host → app and release
+ *   slot      of an instance that this edge holds: at once, without a promise or a timer; or it waits (app-holds.ts)
+ *   relay     client ⇄ instance, byte by byte (exchange.ts)
+ *   free      after the reply's last byte; the hold itself goes on until nothing was asked for the app's idle time
+ *
+ * An instance that is not held is never written to: its node may stop it at any moment.
+ */
+export function serve(client: Client, head: RequestHead, body: Buffer, service: Service): void {
+  const route = service.routes.byHost(head.host)
+  if (!route || route.stopped || route.release === 0) {
+    client.refuse(whyNot(route, head.host), head)
+    return
+  }
+  const exchange = new Exchange(client, head, {
+    metrics: service.metrics,
+    again: () => slot(exchange, route, service),
+    leave: () => service.holds.of(route).room.leave(exchange),
+  })
+  client.exchange = exchange
+  slot(exchange, route, service)
+  if (body.length > 0 && !exchange.over) client.received(body)
+}
+
+function slot(exchange: Exchange, route: Route, { holds }: Service): void {
+  const app = holds.of(route)
+  const hold: Hold | undefined = app.take(exchange.startedAt)
+  exchange.waits = hold === undefined
+  if (hold) exchange.admitted(hold, false)
+  else app.wait(exchange)
+}
+
+function whyNot(route: Route | undefined, host: string): Error {
+  if (!route) return new UnknownHost(host)
+  return route.stopped ? new AppStopped(route.app) : new AppNotReady(route.app)
+}

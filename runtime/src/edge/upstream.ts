@@ -1,0 +1,81 @@
+import { createConnection, type Socket } from 'node:net'
+import type { Pool } from './upstreams.ts'
+
+/** A guest that runs accepts in well under a ms; this only ends attempts at an address that swallows packets. */
+const connectTimeoutMs = 5_000
+/** One buffer for what all upstreams read: whoever gets a part of it writes or copies it before returning. */
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
+
+/** Who gets what a connection to an instance brings: the exchange that uses it. */
+export interface UpstreamUser {
+  /** It is open: now bytes can go. */
+  upstreamReady(): void
+  /** `bytes` lie in a buffer that is used again as soon as this returns. */
+  fromUpstream(bytes: Buffer): void
+  upstreamDrained(): void
+  /** Its FIN has come; nothing follows. */
+  upstreamEnded(): void
+  upstreamClosed(error: Error | undefined): void
+}
+
+/** One connection to an instance. At most one exchange uses it at a time. */
+export class Upstream {
+  readonly socket: Socket
+  readonly pool: Pool
+  user: UpstreamUser | undefined
+  /** performance.now() when it was last given back. */
+  restsSince = 0
+  /** It has carried an exchange before. */
+  reused = false
+  #error: Error | undefined
+
+  constructor(pool: Pool) {
+    this.pool = pool
+    this.socket = createConnection({
+      host: pool.address,
+      port: pool.port,
+      noDelay: true,
+      allowHalfOpen: true,
+      onread: {
+        buffer: readBuffer,
+        callback: (length) => {
+          if (this.user) this.user.fromUpstream(readBuffer.subarray(0, length))
+          else this.destroy() // bytes nobody asked for: the next reply could not be told from them
+          return true
+        },
+      },
+    })
+    const timer = setTimeout(
+      () => this.socket.destroy(new Error(`no answer from the app's port within ${connectTimeoutMs} ms`)),
+      connectTimeoutMs,
+    )
+    this.socket.once('connect', () => {
+      clearTimeout(timer)
+      this.user?.upstreamReady()
+    })
+    this.socket.on('drain', () => this.user?.upstreamDrained())
+    this.socket.on('error', (error) => {
+      this.#error = error
+    })
+    this.socket.on('end', () => {
+      if (this.user) this.user.upstreamEnded()
+      else this.destroy()
+    })
+    this.socket.on('close', () => {
+      clearTimeout(timer)
+      this.pool.closed(this)
+      const { user } = this
+      this.user = undefined
+      user?.upstreamClosed(this.#error)
+    })
+  }
+
+  get connecting(): boolean {
+    return this.socket.connecting
+  }
+
+  destroy(): void {
+    this.pool.closed(this)
+    this.socket.destroy()
+  }
+}
