@@ -143,11 +143,11 @@ export interface ExecStart {
   session: string
   team: TeamId
   app: AppName
-  instance?: string
+  instance?: string | undefined
   command: string[]
   tty: boolean
-  rows?: number
-  columns?: number
+  rows?: number | undefined
+  columns?: number | undefined
 }
 
 /** Frames on exec.<session>.in (stdin, stdinEnd, resize, close: the asker is gone) and .out (stdout, stderr, exit, error). Data is base64. */

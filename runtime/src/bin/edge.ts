@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs/promises'
+import http from 'node:http'
+import { Registry } from 'prom-client'
+import { Cluster } from '../cluster/connect.ts'
+import { readRoleConfig } from '../core/config.ts'
+import { createLog } from '../core/log.ts'
+import { raiseOwnMainThread } from '../core/priority.ts'
+import { EdgeConfig } from '../edge/config.ts'
+import { createEdge } from '../edge/edge.ts'
+import { followCluster } from '../edge/follow.ts'
+import { Routes } from '../edge/routes.ts'
+import { runRole } from './role-process.ts'
+
+await runRole('edge', async () => {
+  const config = readRoleConfig(EdgeConfig)
+  const log = createLog('edge', { edge: config.edge })
+  const clusterKey = Buffer.from((await readFile(config.clusterKey, 'utf8')).trim(), 'hex')
+  const cluster = Cluster.open(config.nats, { name: config.edge, log })
+  const registry = new Registry()
+  const routes = new Routes()
+  const { edge: id, listen } = config
+  const edge = await createEdge({ edge: id, listen, routes, log, metricsRegistry: registry })
+  const following = await followCluster(cluster, {
+    edge: id,
+    dir: config.dataDir,
+    clusterKey,
+    routeToNodes: config.routeToNodes,
+    routes,
+    nodes: edge.nodes,
+  })
+  const metrics = config.metrics && serveMetrics(registry, config.metrics)
+  if (!raiseOwnMainThread()) log.warn('real-time priority is refused: wakes will be late when the machine is busy')
+  return async () => {
+    metrics?.close()
+    await edge.close()
+    await following[Symbol.asyncDispose]()
+    await cluster.close()
+  }
+})
+
+function serveMetrics(registry: Registry, { host, port }: { host: string; port: number }): http.Server {
+  const server = http.createServer((_request, response) => {
+    registry.metrics().then(
+      (text) => response.setHeader('content-type', registry.contentType).end(text),
+      () => response.writeHead(500).end(),
+    )
+  })
+  return server.listen(port, host)
+}

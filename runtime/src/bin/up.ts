@@ -1,0 +1,110 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { prepareNatsServer, natsAnswers } from '../cluster/nats-server.ts'
+import { createLog } from '../core/log.ts'
+import { errorFields } from '../core/errors.ts'
+import { dataDir } from '../core/paths.ts'
+import { removeRunFile, writeRunFile } from '../core/run-files.ts'
+import { startTimeOf } from '../vm/process.ts'
+import { cloudConfig, type CloudConfig } from './up/cloud-config.ts'
+import { endRemains, refuseIfRunning } from './up/remains.ts'
+import { Role, type RoleSpec } from './up/role.ts'
+import { requirePorts } from './up/ports.ts'
+
+/** A role reads its state and connects; on a loaded machine Node alone takes some seconds for that. */
+const readyWithinMs = 60_000
+
+const log = createLog('up')
+
+/**
+ * The supervisor of a cloud on one machine: starts each role as a process of its own, the same that run on a thousand
+ * machines, starts again what ends, and on SIGTERM or SIGINT ends all of them in order.
+ */
+async function up() {
+  const data = dataDir()
+  await mkdir(data, { recursive: true, mode: 0o700 })
+  refuseIfRunning(data)
+  await endRemains(data)
+  const config = await cloudConfig(data)
+  await requirePorts(config)
+  const roles: Role[] = []
+  const me = () => ({
+    role: 'up',
+    pid: process.pid,
+    startTime: startTimeOf(process.pid) ?? '',
+    restarts: 0,
+    since: Date.now(),
+    log: join(data, 'log', 'up.log'),
+    apiUrl: `http://localhost:${config.apiPort}`,
+    edgePort: config.edgePort,
+  })
+  writeRunFile(data, { ...me(), state: 'starting' })
+
+  const stopped = Promise.withResolvers<void>()
+  let stopping = false
+  const stop = () => {
+    if (stopping) return
+    stopping = true
+    stopAll(roles).then(() => {
+      removeRunFile(data, 'up')
+      stopped.resolve()
+    }, stopped.reject)
+  }
+  process.on('SIGTERM', stop).on('SIGINT', stop)
+  try {
+    for await (const spec of roleSpecs(data, config)) {
+      if (stopping) break
+      const role = new Role(spec, data)
+      roles.push(role)
+      await role.start(readyWithinMs)
+      log.info({ role: spec.name }, 'ready')
+    }
+    if (!stopping) writeRunFile(data, { ...me(), state: 'ready' })
+  } catch (error) {
+    stop()
+    await stopped.promise
+    throw error
+  }
+  await stopped.promise
+}
+
+/** In the order in which they need each other; each writes the configuration of its role first. */
+async function* roleSpecs(data: string, config: CloudConfig): AsyncGenerator<RoleSpec> {
+  const natsDir = join(data, 'nats')
+  const server = await prepareNatsServer({ dir: natsDir, port: config.natsPort })
+  yield { name: 'nats', command: server.command, args: server.args, isReady: () => natsAnswers(server.config, readyWithinMs) }
+
+  const nats = server.config
+  const clusterKey = join(data, 'cluster.key')
+  const role = async (name: string, settings: object): Promise<RoleSpec> => {
+    const file = join(data, 'config', `${name}.json`)
+    await mkdir(join(data, 'config'), { recursive: true, mode: 0o700 })
+    await writeFile(file, JSON.stringify(settings, null, 2), { mode: 0o600 })
+    return { name, command: process.execPath, args: [...nodeFlags(name), join(import.meta.dirname, `${name}.ts`), '--config', file] }
+  }
+  const api = { host: '127.0.0.1', port: config.apiPort }
+  yield await role('control', { nats, dataDir: data, clusterKey, listen: api, edgePort: config.edgePort })
+  yield await role('billing', { nats, dataDir: join(data, 'billing') })
+  const holds = { unix: join(data, 'host', 'holds') }
+  const control = { url: `http://127.0.0.1:${config.apiPort}`, tokenFile: join(data, 'node.token') }
+  yield await role('host', { nats, node: config.node, dataDir: join(data, 'host'), subnet: config.subnet, holds, control, clusterKey })
+  const listen = { host: '127.0.0.1', port: config.edgePort }
+  yield await role('edge', { nats, edge: config.edge, dataDir: join(data, 'edge'), listen, clusterKey })
+}
+
+/** A collection of the whole heap in the middle of a wake is a late wake: the hot roles get room for many short ones. */
+const nodeFlags = (role: string) => (role === 'edge' || role === 'host' ? ['--max-semi-space-size=64'] : [])
+
+/** Edges first, so that they let go; the control and NATS last, so that everything is told. */
+async function stopAll(roles: Role[]) {
+  for (const role of roles.reverse()) await role.stop()
+}
+
+try {
+  await up()
+} catch (error) {
+  const fields = errorFields(error)
+  if (fields.code === 'internal') log.error(error)
+  else log.error(fields, fields.message)
+  process.exitCode = 1
+}

@@ -1,0 +1,66 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { instanceId } from '../core/ids.ts'
+import { findLaunched } from '../vm/launch.ts'
+import { MicroVm } from '../vm/micro-vm.ts'
+import { Instance } from './instance.ts'
+import { LastLines } from './last-lines.ts'
+import { type InstanceRecord, readRecord } from './record.ts'
+import { connectLogs, type Started } from './start.ts'
+import type { HostTools } from './tools.ts'
+
+/**
+ * Takes over what an earlier agent left running, and cleans up what cannot be taken over. An instance that was still
+ * starting is of no use: its start had no end, and nobody waits for it.
+ */
+export async function adoptInstances(tools: HostTools): Promise<Started[]> {
+  const adopted: Started[] = []
+  const folders = await readdir(tools.instancesDir).catch(() => [] as string[])
+  for (const folder of folders) {
+    const dir = join(tools.instancesDir, folder)
+    const record = await readRecord(dir)
+    try {
+      const started = record?.ready ? await adopt(dir, record, tools) : undefined
+      if (started) adopted.push(started)
+      else await cleanUp(dir, record, tools)
+    } catch (error) {
+      tools.log.warn({ err: error, folder }, 'an instance could not be taken over and is ended')
+      await cleanUp(dir, record, tools)
+    }
+  }
+  await removeStrayTaps(adopted, tools)
+  return adopted
+}
+
+async function adopt(dir: string, record: InstanceRecord, tools: HostTools): Promise<Started | undefined> {
+  const process = await findLaunched(dir)
+  if (!process) return undefined
+  await tools.network.reserve(record.address, record.tap, record.team)
+  tools.boost?.reset(process.pid)
+  const vm = await MicroVm.adopt(dir, process)
+  const { running } = await vm.qmp.execute('query-status')
+  const interval = tools.meter.resume(record.id)
+  const state = running ? 'running' : 'parked'
+  const instance = new Instance({ record, vm, state, meter: tools.meter, boost: tools.boost, interval })
+  const lastLines = new LastLines()
+  connectLogs(instance, lastLines, tools)
+  return { instance, lastLines }
+}
+
+async function cleanUp(dir: string, record: InstanceRecord | undefined, tools: HostTools) {
+  const process = await findLaunched(dir)
+  process?.kill()
+  await process?.gone()
+  if (record) {
+    await tools.network.detach(record.tap)
+    await tools.cgroups.remove(instanceId(record.id))
+  }
+  await rm(dir, { recursive: true, force: true })
+}
+
+async function removeStrayTaps(adopted: Started[], tools: HostTools) {
+  const ours = new Set(adopted.map(({ instance }) => instance.record.tap))
+  for (const tap of await tools.network.list()) {
+    if (!ours.has(tap)) await tools.network.detach(tap)
+  }
+}

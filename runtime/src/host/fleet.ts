@@ -1,0 +1,208 @@
+import { EventEmitter } from 'node:events'
+import { freemem } from 'node:os'
+import type { AppName, InstanceId, TeamId } from '../core/ids.ts'
+import { errorFields, LittleError } from '../core/errors.ts'
+import { MIB } from '../core/units.ts'
+import type { Release } from '../model/release.ts'
+import { AppOnNode } from './app-on-node.ts'
+import { endInstance } from './end.ts'
+import type { Instance } from './instance.ts'
+import { AppCrashed, NoMemoryOnNode } from './start-errors.ts'
+import { removeInstance, type Started, startInstance } from './start.ts'
+import type { HostTools } from './tools.ts'
+
+/** Starts compete with users' requests for the same cores. */
+const startsAtOnce = 2
+/** Left for everything else on the machine. */
+const reservedMib = 512
+const reconcileEveryMs = 1_000
+
+/**
+ * All instances of this node and what should be: for each placed app its first instance, its spares, and those that
+ * demand calls for. Compares the two on every change and every second.
+ */
+export class Fleet extends EventEmitter<{
+  available: [TeamId, AppName]
+  gone: [Instance, Error]
+  changed: []
+}> {
+  readonly #tools: HostTools
+  readonly #apps = new Map<string, AppOnNode>()
+  readonly #timer: NodeJS.Timeout
+  #starts = 0
+  #closed = false
+
+  constructor(tools: HostTools) {
+    super()
+    this.#tools = tools
+    this.#timer = setInterval(() => this.#reconcileAll(), reconcileEveryMs)
+  }
+
+  get apps(): Iterable<AppOnNode> {
+    return this.#apps.values()
+  }
+
+  get instances(): Instance[] {
+    return [...this.#apps.values()].flatMap((app) => app.instances)
+  }
+
+  app(team: TeamId, name: AppName): AppOnNode | undefined {
+    return this.#apps.get(`${team}.${name}`)
+  }
+
+  instance(id: InstanceId): Instance | undefined {
+    return this.instances.find((instance) => instance.id === id)
+  }
+
+  /** This node keeps the release ready from now on. */
+  place(release: Release) {
+    const app = this.#need(release.team, release.app)
+    if (app.target?.number === release.number) return
+    app.target = release
+    app.failure = undefined
+    this.#reconcile(app)
+  }
+
+  /** The node keeps nothing of the app any more. */
+  unplace(team: TeamId, name: AppName) {
+    const app = this.app(team, name)
+    if (!app) return
+    app.target = undefined
+    this.#reconcile(app)
+  }
+
+  /** The release that takes traffic: instances of others end once nobody holds them. */
+  serve(team: TeamId, name: AppName, release: number) {
+    const app = this.#need(team, name)
+    app.live = release
+    this.#reconcile(app)
+  }
+
+  /** Takes in an instance that was found alive. */
+  adopt(started: Started) {
+    const { team, app } = started.instance.record
+    this.#join(this.#need(team, app), started)
+  }
+
+  /** Asks for one more instance of the app; `available` says when it is there. */
+  grow(app: AppOnNode): 'starting' | 'at limit' {
+    if (app.starting > 0) return 'starting'
+    if (!app.target || app.count(app.target.number) >= app.target.maxInstances) return 'at limit'
+    this.#start(app, app.target)
+    return 'starting'
+  }
+
+  /** Ends everything: `little down`. */
+  async close() {
+    this.#closed = true
+    clearInterval(this.#timer)
+    await Promise.allSettled(this.instances.map((instance) => removeInstance(instance, this.#tools)))
+    while (this.#starts > 0) await new Promise((resolve) => this.once('changed', () => resolve(undefined)))
+  }
+
+  #need(team: TeamId, name: AppName): AppOnNode {
+    const key = `${team}.${name}`
+    let app = this.#apps.get(key)
+    if (!app) this.#apps.set(key, (app = new AppOnNode(team, name)))
+    return app
+  }
+
+  #reconcileAll() {
+    for (const app of this.#apps.values()) this.#reconcile(app)
+  }
+
+  #reconcile(app: AppOnNode) {
+    if (this.#closed) return
+    for (const instance of app.surplus(Date.now())) this.#end(app, instance)
+    if (app.target && app.wants(Date.now()) && this.#starts < startsAtOnce) this.#start(app, app.target)
+    if (!app.target && app.instances.length === 0 && app.starting === 0 && app.live === undefined) {
+      this.#apps.delete(`${app.team}.${app.name}`)
+    }
+  }
+
+  #start(app: AppOnNode, release: Release) {
+    app.starting++
+    this.#starts++
+    this.#startOne(release)
+      .then(
+        (started) => {
+          app.failure = undefined
+          if (this.#closed) return removeInstance(started.instance, this.#tools)
+          this.#join(app, started)
+          this.emit('available', app.team, app.name)
+          return undefined
+        },
+        (error: Error) => this.#startFailed(app, release, error),
+      )
+      .catch((error: unknown) => this.#tools.log.error(error, 'after a start'))
+      .finally(() => {
+        app.starting--
+        this.#starts--
+        this.emit('changed')
+        this.#reconcile(app)
+      })
+  }
+
+  async #startOne(release: Release): Promise<Started> {
+    const freeMib = Math.floor(freemem() / MIB) - reservedMib
+    if (freeMib < release.memoryMib) throw new NoMemoryOnNode(release.memoryMib, Math.max(0, freeMib))
+    return startInstance(release, this.#tools)
+  }
+
+  #startFailed(app: AppOnNode, release: Release, error: Error) {
+    if (this.#closed) return
+    if (!(error instanceof LittleError)) this.#tools.log.error(error, 'a start failed')
+    app.failed(error, Date.now())
+    const { status: _, ...fields } = errorFields(error)
+    this.#tell(app, release.number, 'failed', fields.message, fields)
+    this.emit('available', app.team, app.name) // those who wait shall hear of the failure, not of a deadline
+  }
+
+  #join(app: AppOnNode, { instance, lastLines }: Started) {
+    app.instances.push(instance)
+    instance.on('changed', () => this.emit('changed'))
+    instance.on('broken', (error) => this.#broken(app, instance, error))
+    instance.vm.guest.on('exited', ({ exitCode, signal }) => {
+      const end = signal > 0 ? `signal ${signal}` : `exit code ${exitCode}`
+      setTimeout(() => instance.fail(new AppCrashed(end, lastLines.lines)), 50) // its last lines may still be on their way
+    })
+    this.emit('changed')
+  }
+
+  #broken(app: AppOnNode, instance: Instance, error: Error) {
+    app.drop(instance)
+    app.failed(error, Date.now())
+    const { status: _, ...fields } = errorFields(error)
+    this.#tell(app, instance.record.release, 'crashed', fields.message, fields, instance.id)
+    this.emit('gone', instance, error)
+    this.#takeAway(instance)
+    this.#reconcile(app)
+  }
+
+  #end(app: AppOnNode, instance: Instance) {
+    app.drop(instance)
+    instance.removeAllListeners() // its end is no crash
+    this.#tell(app, instance.record.release, 'ended', `instance ${instance.id} ended`, undefined, instance.id)
+    endInstance(instance, this.#tools).catch((error: unknown) => this.#tools.log.error(error, 'an end failed'))
+    this.emit('changed')
+  }
+
+  #takeAway(instance: Instance) {
+    removeInstance(instance, this.#tools).catch((error: unknown) => this.#tools.log.error(error, 'a clean-up failed'))
+  }
+
+  #tell(
+    app: AppOnNode,
+    release: number,
+    kind: 'failed' | 'crashed' | 'ended',
+    message: string,
+    error?: { code: string; message: string; hint: string },
+    instance?: string,
+  ) {
+    this.#tools.tell({ team: app.team, app: app.name, release, kind, message, ...(error && { error }), ...(instance && { instance }) })
+    if (kind !== 'ended') {
+      const text = `${kind}: ${message}`
+      this.#tools.logLine(app.team, app.name, { at: Date.now(), instance: instance ?? '', stream: 'system', text })
+    }
+  }
+}

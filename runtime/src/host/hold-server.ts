@@ -1,0 +1,78 @@
+import { chmodSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import net from 'node:net'
+import type { Duplex } from 'node:stream'
+import { z } from 'zod'
+import { edgeId, holdId, instanceId, appName, teamId } from '../core/ids.ts'
+import type { EdgeMessage } from '../fabric/hold.ts'
+import { createPskServer } from '../fabric/identity.ts'
+import { readMessages, writeMessage } from '../fabric/lines.ts'
+import type { Holds } from './holds.ts'
+
+const slots = { soft: z.number().int().positive(), hard: z.number().int().positive() }
+const usage = z.object({
+  hold: z.string().transform(holdId),
+  requests: z.number().nonnegative(),
+  egressBytes: z.number().nonnegative(),
+  inFlight: z.number().nonnegative(),
+})
+const held = z.object({ hold: z.string().transform(holdId), instance: z.string().transform(instanceId), incarnation: z.number(), ...slots })
+
+const Message = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('hello'), edge: z.string().transform(edgeId), epoch: z.string(), holds: z.array(held) }),
+  z.object({
+    type: z.literal('acquire'),
+    id: z.number(),
+    team: z.string().transform(teamId),
+    app: z.string().transform(appName),
+    release: z.number(),
+    not: z.array(z.string().transform(instanceId)),
+    deadlineMs: z.number(),
+  }),
+  z.object({ type: z.literal('renew'), usage: z.array(usage) }),
+  z.object({ type: z.literal('letGo'), hold: z.string().transform(holdId), usage }),
+  z.object({ type: z.literal('shrunk'), hold: z.string().transform(holdId), ...slots }),
+])
+
+export interface HoldServerOptions {
+  unix: string
+  tcp?: { host: string; port: number; clusterKey: Buffer } | undefined
+}
+
+/** Listens for edges: on a Unix socket that only root opens, and for other machines over TLS with the cloud's key. */
+export async function serveHolds(holds: Holds, options: HoldServerOptions): Promise<AsyncDisposable> {
+  const streams = new Set<Duplex>()
+  const accept = (stream: Duplex) => {
+    streams.add(stream)
+    const link = holds.connected((message) => writeMessage(stream, message))
+    readMessages(stream, (raw) => {
+      const parsed = Message.safeParse(raw)
+      if (parsed.success) link.take(parsed.data as EdgeMessage)
+      else stream.destroy() // not an edge of this version
+    })
+    stream.on('error', () => {})
+    stream.on('close', () => {
+      streams.delete(stream)
+      link.lost()
+    })
+  }
+  await rm(options.unix, { force: true })
+  const local = net.createServer(accept)
+  const servers: net.Server[] = [local]
+  await listen(local, { path: options.unix })
+  chmodSync(options.unix, 0o600)
+  if (options.tcp) {
+    const remote = createPskServer(options.tcp.clusterKey, (socket) => accept(socket.setNoDelay(true)))
+    servers.push(remote)
+    await listen(remote, { host: options.tcp.host, port: options.tcp.port })
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const server of servers) server.close()
+      for (const stream of streams) stream.destroy()
+    },
+  }
+}
+
+const listen = (server: net.Server, where: net.ListenOptions) =>
+  new Promise<void>((resolve, reject) => server.once('error', reject).listen(where, resolve))

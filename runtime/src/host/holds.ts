@@ -1,0 +1,223 @@
+import { type EdgeId, type HoldId, type InstanceId, newId } from '../core/ids.ts'
+import { errorFields, LittleError } from '../core/errors.ts'
+import { type AgentMessage, type EdgeMessage, type HeldByEdge, holdExpiryMs, type HoldUsage } from '../fabric/hold.ts'
+import type { AppOnNode } from './app-on-node.ts'
+import type { Fleet } from './fleet.ts'
+import type { Instance } from './instance.ts'
+
+interface Hold {
+  id: HoldId
+  edge: EdgeId
+  instance: Instance
+  soft: number
+  hard: number
+}
+
+/** One edge as this agent knows it. It may be without a link for a while: its holds stay until they expire. */
+interface KnownEdge {
+  id: EdgeId
+  send: ((message: AgentMessage) => void) | undefined
+  holds: Map<HoldId, Hold>
+  lastHeardAt: number
+}
+
+type Acquire = Extract<EdgeMessage, { type: 'acquire' }>
+
+class Refused extends LittleError {
+  readonly code: string
+  readonly hint: string
+  readonly status = 503
+  constructor(code: 'hold.at_limit' | 'hold.starting' | 'hold.no_such_app', message: string, hint: string) {
+    super(message)
+    this.code = code
+    this.hint = hint
+  }
+}
+
+/**
+ * Who holds what. An instance runs while a hold on it lives: granted by `acquire`, renewed by its edge, ended by letting
+ * go or by `holdExpiryMs` of silence. Instances are shared between edges by slots.
+ */
+export class Holds {
+  readonly #fleet: Fleet
+  readonly #edges = new Map<EdgeId, KnownEdge>()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(fleet: Fleet) {
+    this.#fleet = fleet
+    this.#timer = setInterval(() => this.#expire(Date.now()), 500)
+    fleet.on('available', (team, app) => this.#tellAll({ type: 'available', team, app }))
+    fleet.on('gone', (instance, error) => this.#gone(instance, error))
+  }
+
+  close() {
+    clearInterval(this.#timer)
+  }
+
+  /** A link to an edge is up. `lost` is to be called when it breaks. */
+  connected(send: (message: AgentMessage) => void) {
+    let edge: KnownEdge | undefined
+    return {
+      take: (message: EdgeMessage) => {
+        if (message.type === 'hello') edge = this.#hello(message, send)
+        else if (edge) this.#take(edge, message)
+      },
+      lost: () => {
+        if (edge?.send === send) edge.send = undefined
+      },
+    }
+  }
+
+  #hello({ edge: id, holds }: Extract<EdgeMessage, { type: 'hello' }>, send: (message: AgentMessage) => void): KnownEdge {
+    const edge = this.#edges.get(id) ?? { id, send, holds: new Map(), lastHeardAt: Date.now() }
+    this.#edges.set(id, edge)
+    edge.send = send
+    edge.lastHeardAt = Date.now()
+    const told = new Set(holds.map(({ hold }) => hold))
+    for (const hold of edge.holds.values()) if (!told.has(hold.id)) this.#end(edge, hold)
+    for (const held of holds) if (!edge.holds.has(held.hold)) this.#recall(edge, held)
+    return edge
+  }
+
+  /** An edge holds what we do not know of: we were restarted. The hold goes on if the instance is still the same. */
+  #recall(edge: KnownEdge, { hold: id, instance: instanceId, incarnation, soft, hard }: HeldByEdge) {
+    const instance = this.#fleet.instance(instanceId)
+    if (!instance || instance.record.incarnation !== incarnation) {
+      const reason = { code: 'instance.gone', message: `instance ${instanceId} is no more`, hint: 'Ask for another one' }
+      edge.send?.({ type: 'gone', instance: instanceId, incarnation, reason })
+      return
+    }
+    edge.holds.set(id, { id, edge: edge.id, instance, soft, hard })
+    instance.keep({ id, edge: edge.id }).catch(() => {}) // `broken` tells its holders
+  }
+
+  #take(edge: KnownEdge, message: Exclude<EdgeMessage, { type: 'hello' }>) {
+    edge.lastHeardAt = Date.now()
+    switch (message.type) {
+      case 'acquire':
+        this.#acquire(edge, message)
+        break
+      case 'renew':
+        for (const usage of message.usage) edge.holds.get(usage.hold)?.instance.account(usage.hold, usage)
+        break
+      case 'letGo': {
+        const hold = edge.holds.get(message.hold)
+        if (hold) this.#end(edge, hold, message.usage)
+        break
+      }
+      case 'shrunk': {
+        const hold = edge.holds.get(message.hold)
+        if (!hold) break
+        hold.soft = message.soft
+        hold.hard = message.hard
+        this.#freed(hold.instance, edge)
+        break
+      }
+    }
+  }
+
+  #acquire(edge: KnownEdge, ask: Acquire) {
+    let found: { instance: Instance; soft: number; hard: number }
+    try {
+      found = this.#find(edge, ask)
+    } catch (error) {
+      const { status: _, ...fields } = errorFields(error)
+      edge.send?.({ type: 'refused', id: ask.id, ...fields })
+      return
+    }
+    this.#grant(edge, ask.id, found)
+  }
+
+  #find(edge: KnownEdge, { team, app: name, release, not }: Acquire) {
+    const app = this.#fleet.app(team, name)
+    if (!app) throw new Refused('hold.no_such_app', `this node keeps no app ${name}`, 'Ask another node')
+    const usable = app.usable(release).filter(({ id }) => !not.includes(id))
+    for (const instance of usable) {
+      const share = this.#share(app, edge, instance)
+      if (share) return { instance, ...share }
+    }
+    if (usable.length === 0 && app.starting === 0 && app.failure && Date.now() < app.failure.retryAt) throw app.failure.error
+    if (this.#fleet.grow(app) === 'starting') {
+      throw new Refused('hold.starting', `another instance of ${name} is being started`, 'Ask again when one is available')
+    }
+    for (const instance of usable) this.#askToShrink(app, edge, instance)
+    throw new Refused('hold.at_limit', `${name} has as many instances as it may have`, 'Raise --max, or --concurrency')
+  }
+
+  /** What of the instance's concurrency this edge can have now: all that other edges do not hold. */
+  #share(app: AppOnNode, edge: KnownEdge, instance: Instance): { soft: number; hard: number } | undefined {
+    const { soft, hard } = app.target?.concurrency ?? { soft: 1, hard: 1 }
+    const others = this.#holdsOn(instance)
+    if (others.some((hold) => hold.edge === edge.id)) return undefined
+    const left = {
+      soft: soft - others.reduce((sum, hold) => sum + hold.soft, 0),
+      hard: hard - others.reduce((sum, hold) => sum + hold.hard, 0),
+    }
+    return left.soft >= 1 && left.hard >= 1 ? left : undefined
+  }
+
+  /** The instance is wholly another edge's: half of it shall be free in a moment. */
+  #askToShrink(app: AppOnNode, edge: KnownEdge, instance: Instance) {
+    const { soft, hard } = app.target?.concurrency ?? { soft: 1, hard: 1 }
+    const holds = this.#holdsOn(instance)
+    const each = Math.max(1, holds.length + 1)
+    for (const hold of holds) {
+      if (hold.edge === edge.id || hold.soft <= Math.ceil(soft / each)) continue
+      const share = { soft: Math.max(1, Math.floor(soft / each)), hard: Math.max(1, Math.floor(hard / each)) }
+      this.#edges.get(hold.edge)?.send?.({ type: 'shrink', hold: hold.id, ...share })
+    }
+  }
+
+  #grant(edge: KnownEdge, askId: number, { instance, soft, hard }: { instance: Instance; soft: number; hard: number }) {
+    const from = instance.state === 'parked' ? ('parked' as const) : ('running' as const)
+    const hold: Hold = { id: newId<HoldId>('h'), edge: edge.id, instance, soft, hard }
+    edge.holds.set(hold.id, hold)
+    instance.keep({ id: hold.id, edge: edge.id }).then(
+      (timing) => {
+        const { id, incarnation, address, port, keepConnections } = instance.record
+        const grant = { id: askId, hold: hold.id, instance: id, incarnation, address, port: port!, soft, hard, from, timing, keepConnections }
+        edge.send?.({ type: 'granted', ...grant })
+      },
+      (error: unknown) => {
+        edge.holds.delete(hold.id)
+        const { status: _, ...fields } = errorFields(error)
+        edge.send?.({ type: 'refused', id: askId, ...fields })
+      },
+    )
+  }
+
+  #end(edge: KnownEdge, hold: Hold, usage?: HoldUsage) {
+    edge.holds.delete(hold.id)
+    hold.instance.release(hold.id, usage)
+    this.#freed(hold.instance, edge)
+  }
+
+  /** Slots came free: other edges that were refused may ask again. */
+  #freed({ record: { team, app } }: Instance, by: KnownEdge) {
+    for (const edge of this.#edges.values()) if (edge !== by) edge.send?.({ type: 'available', team, app })
+  }
+
+  #gone(instance: Instance, error: Error) {
+    const { status: _, ...reason } = errorFields(error)
+    for (const edge of this.#edges.values()) {
+      for (const hold of edge.holds.values()) if (hold.instance === instance) edge.holds.delete(hold.id)
+      edge.send?.({ type: 'gone', instance: instance.id as InstanceId, incarnation: instance.record.incarnation, reason })
+    }
+  }
+
+  #expire(now: number) {
+    for (const edge of this.#edges.values()) {
+      if (now - edge.lastHeardAt <= holdExpiryMs) continue
+      for (const hold of [...edge.holds.values()]) this.#end(edge, hold)
+      if (!edge.send) this.#edges.delete(edge.id)
+    }
+  }
+
+  #holdsOn(instance: Instance): Hold[] {
+    return [...this.#edges.values()].flatMap(({ holds }) => [...holds.values()].filter((hold) => hold.instance === instance))
+  }
+
+  #tellAll(message: AgentMessage) {
+    for (const edge of this.#edges.values()) edge.send?.(message)
+  }
+}

@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Bucket } from '../cluster/bucket.ts'
+import { Cluster } from '../cluster/connect.ts'
+import { publish } from '../cluster/stream.ts'
+import { type AppEvent, keys, subjects } from '../cluster/subjects.ts'
+import { type EdgeId, newId, type NodeId } from '../core/ids.ts'
+import type { Logger } from '../core/log.ts'
+import { cachePaths } from '../core/paths.ts'
+import { raiseOwnMainThread } from '../core/priority.ts'
+import { holdExpiryMs } from '../fabric/hold.ts'
+import { Node } from '../model/node.ts'
+import { openSecrets, SealedSecrets } from '../model/secrets.ts'
+import { TemplateStore } from '../template/store.ts'
+import { detectMachine, type Machine } from '../vm/accelerator.ts'
+import { adoptInstances } from './adopt.ts'
+import { answerQuestions } from './answers.ts'
+import { Boost } from './boost.ts'
+import { Cgroups, NoCgroups } from './cgroup.ts'
+import type { HostConfig } from './config.ts'
+import { followDesired } from './desired.ts'
+import { Fleet } from './fleet.ts'
+import { serveHolds } from './hold-server.ts'
+import { Holds } from './holds.ts'
+import { ImageCache } from './image-cache.ts'
+import { LogShipper } from './log-shipper.ts'
+import { Meter } from './meter.ts'
+import { HostNetwork } from './network.ts'
+import { announceSoftState } from './soft-state.ts'
+import type { HostTools } from './tools.ts'
+import { UsageSender } from './usage-sender.ts'
+
+/** User ids of templates being built; instances' are above start.ts' firstUid. */
+const templateUid = 1_999_999
+/** Long runs show in the costs while they go on; a crash of the agent loses at most the last second. */
+const cutEveryMs = 60_000
+const touchEveryMs = 1_000
+
+/**
+ * The agent of one machine: takes over what is there, follows what should be, and gives edges holds on instances.
+ * Disposing ends every instance; an agent that is killed leaves them running for the next one.
+ */
+export async function createHost(config: HostConfig, log: Logger): Promise<AsyncDisposable> {
+  const { node, dataDir } = config
+  await mkdir(join(dataDir, 'instances'), { recursive: true, mode: 0o700 })
+  const machine = await detectMachine()
+  const cluster = Cluster.open(config.nats, { name: node, log })
+  const clusterKey = Buffer.from((await readFile(config.clusterKey, 'utf8')).trim(), 'hex')
+  const network = await HostNetwork.open({ node, subnet: config.subnet })
+  await network.allowEdges(config.edges)
+  const meter = await Meter.open({ dir: join(dataDir, 'usage'), node, isolation: machine.isolation })
+  const boost = await Boost.start(cachePaths().jailBoost, log)
+  const templates = await openTemplates(config, machine, network)
+  const images = new ImageCache(join(dataDir, 'images'), config.control)
+  const secrets = new Bucket(cluster, 'secrets', SealedSecrets)
+  const logs = new LogShipper(cluster)
+
+  const cgroups = await openCgroups(node, log)
+  const tools: HostTools = {
+    node,
+    instancesDir: join(dataDir, 'instances'),
+    accelerator: machine.accelerator,
+    templates,
+    network,
+    meter,
+    boost,
+    cgroups,
+    rootOf: (digest) => images.get(digest),
+    secretsOf: async ({ team, app, number }) => {
+      const key = keys.release(team, app, number)
+      const entry = await secrets.get(key)
+      return entry ? openSecrets(clusterKey, key, entry.value) : []
+    },
+    tell: (event) => tellEvent(cluster, { ...event, at: Date.now(), node }, log),
+    logLine: (team, app, line) => logs.line(team, app, line),
+    logBytes: (team, app, instance, stream, bytes) => logs.bytes(team, app, instance, stream, bytes),
+    log,
+  }
+
+  const fleet = new Fleet(tools)
+  const adopted = await adoptInstances(tools)
+  for (const started of adopted) fleet.adopt(started)
+  meter.endAbandoned()
+  const holds = new Holds(fleet)
+  const desired = await followDesired(cluster, fleet, node, join(dataDir, 'state'))
+  const holdServer = await serveHolds(holds, {
+    unix: config.holds.unix,
+    tcp: config.holds.tcp && { ...config.holds.tcp, clusterKey },
+  })
+  const epoch = newId<EdgeId>('epoch')
+  const announced = announceNode(cluster, config, machine, meter.publicKey, epoch, log)
+  const stops = [announceSoftState(cluster, fleet, node, epoch), answerQuestions(cluster, fleet, node)]
+  const sender = new UsageSender(cluster, meter, log)
+  const timers = [
+    // Adopted instances stay awake until every edge had the time to say what it holds.
+    setTimeout(() => adopted.forEach(({ instance }) => instance.settle()), holdExpiryMs),
+    setInterval(() => fleet.instances.forEach((instance) => instance.touch(Date.now() * 1000)), touchEveryMs),
+    setInterval(() => fleet.instances.forEach((instance) => instance.cutInterval(Date.now() * 1000)), cutEveryMs),
+  ]
+  if (!raiseOwnMainThread()) log.warn('real-time priority is refused: wakes will be late when the machine is busy')
+  log.info({ adopted: adopted.length, isolation: machine.isolation }, 'the host agent is ready')
+
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const timer of timers) clearInterval(timer)
+      for (const stop of stops) stop()
+      await holdServer[Symbol.asyncDispose]()
+      holds.close()
+      await desired[Symbol.asyncDispose]()
+      await fleet.close()
+      await announced
+      templates.close()
+      boost?.close()
+      await logs.close()
+      await sender.close()
+      await meter.close()
+      await network.close()
+      await cgroups.close?.()
+      await cluster.close()
+    },
+  }
+}
+
+/** Without groups an instance's memory and processes are bounded by QEMU and the jail only: worse, but it works. */
+async function openCgroups(node: NodeId, log: Logger): Promise<HostTools['cgroups'] & { close?(): Promise<void> }> {
+  try {
+    return await Cgroups.open(node)
+  } catch (error) {
+    if (!(error instanceof NoCgroups)) throw error
+    log.warn({ error: error.message }, 'instances run without control groups')
+    return { create: async () => [], remove: async () => {} }
+  }
+}
+
+/** Templates fit one QEMU, kernel and CPU model; the sizes and times of their files stand for their content. */
+async function openTemplates({ dataDir }: HostConfig, machine: Machine, network: HostNetwork): Promise<TemplateStore> {
+  const { kernel, initrd, jailRoot } = cachePaths()
+  const files = await Promise.all([kernel, initrd, join(jailRoot, 'qemu')].map((path) => stat(path)))
+  const facts = [machine.qemuVersion, machine.tscKhz, ...files.flatMap(({ size, mtimeMs }) => [size, mtimeMs])]
+  return new TemplateStore(join(dataDir, 'templates'), {
+    machine,
+    fingerprint: createHash('sha256').update(facts.join('\n')).digest('hex'),
+    kernel,
+    initrd,
+    uid: templateUid,
+    withTap: (use) => network.withTap(use),
+  })
+}
+
+/** The node's own entry, written again for as long as NATS does not take it. */
+async function announceNode(
+  cluster: Cluster,
+  config: HostConfig,
+  machine: Machine,
+  publicKey: string,
+  epoch: string,
+  log: Logger,
+) {
+  const { node: id, region, subnet, address, holds } = config
+  const { isolation, accelerator, cpus, memoryMib } = machine
+  const entry = { id, region, isolation, accelerator, cpus, memoryMib, subnet, holds, publicKey, epoch, ...(address && { address }) }
+  const bucket = new Bucket(cluster, 'nodes', Node)
+  while (!cluster.closing.aborted) {
+    try {
+      await bucket.put(keys.node(id), entry as Node)
+      return
+    } catch (error) {
+      log.warn({ error: String(error) }, 'the node could not be announced yet')
+      await new Promise((resolve) => setTimeout(resolve, 1_000))
+    }
+  }
+}
+
+function tellEvent(cluster: Cluster, event: AppEvent, log: Logger) {
+  publish(cluster, subjects.events(event.team, event.app), event).catch((error: unknown) =>
+    log.warn({ error: String(error), kind: event.kind }, 'an event was not stored'),
+  )
+}

@@ -1,0 +1,68 @@
+import { createWriteStream } from 'node:fs'
+import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { LittleError } from '../core/errors.ts'
+import type { ImageDigest } from '../core/ids.ts'
+
+export class ImageNotFetched extends LittleError {
+  readonly code = 'host.image_not_fetched'
+  readonly status = 503
+  readonly hint = 'The control serves images to its nodes: see that it runs (little status), then deploy again'
+  constructor(digest: string, reason: string, options?: { cause?: unknown }) {
+    super(`image ${digest.slice(0, 19)} could not be fetched: ${reason}`, options)
+  }
+}
+
+/** Root file systems of images on this node, fetched once from the control. */
+export class ImageCache {
+  readonly #dir: string
+  readonly #control: { url: string; tokenFile: string }
+  readonly #fetching = new Map<ImageDigest, Promise<string>>()
+
+  constructor(dir: string, control: { url: string; tokenFile: string }) {
+    this.#dir = dir
+    this.#control = control
+  }
+
+  /** The path of the image's erofs root; callers share one fetch. */
+  get(digest: ImageDigest): Promise<string> {
+    let fetching = this.#fetching.get(digest)
+    if (!fetching) {
+      fetching = this.#get(digest)
+      this.#fetching.set(digest, fetching)
+      fetching.catch(() => this.#fetching.delete(digest))
+    }
+    return fetching
+  }
+
+  async #get(digest: ImageDigest): Promise<string> {
+    const path = join(this.#dir, `${digest.replace(':', '-')}.erofs`)
+    const there = await access(path).then(
+      () => true,
+      () => false,
+    )
+    if (!there) await this.#fetch(digest, path)
+    return path
+  }
+
+  async #fetch(digest: ImageDigest, path: string) {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 })
+    const part = `${path}.part`
+    try {
+      const token = (await readFile(this.#control.tokenFile, 'utf8')).trim()
+      const url = `${this.#control.url}/v1/nodes/images/${encodeURIComponent(digest)}`
+      const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } })
+      if (!response.ok || !response.body) throw new Error(`the control answered ${response.status}`)
+      await pipeline(Readable.fromWeb(response.body), createWriteStream(part, { mode: 0o600 }))
+      const file = await open(part)
+      await file.sync()
+      await file.close()
+      await rename(part, path)
+    } catch (cause) {
+      await rm(part, { force: true })
+      throw new ImageNotFetched(digest, (cause as Error).message, { cause })
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { appName, instanceId, teamId } from '../core/ids.ts'
+
+/** What an instance's folder says of it: all that a restarted agent needs to take it over or to clean it up. */
+export const InstanceRecord = z.object({
+  id: z.string().transform(instanceId),
+  team: z.string().transform(teamId),
+  app: z.string().transform(appName),
+  release: z.number().int(),
+  incarnation: z.number().int(),
+  address: z.string(),
+  tap: z.string(),
+  uid: z.number().int(),
+  vcpus: z.number().int(),
+  memoryMib: z.number().int(),
+  createdAt: z.number(),
+  /** Where it takes requests; known once it is ready. */
+  port: z.number().int().optional(),
+  keepConnections: z.boolean(),
+  /** QEMU's process; known once it runs. */
+  process: z.object({ launcherPid: z.number().int(), pid: z.number().int(), startTime: z.string() }).optional(),
+  /** True from the first time it was parked: before that it is of no use to a restarted agent. */
+  ready: z.boolean(),
+})
+export type InstanceRecord = z.infer<typeof InstanceRecord>
+
+export async function writeRecord(dir: string, record: InstanceRecord) {
+  const path = join(dir, 'instance.json')
+  await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 })
+  await rename(`${path}.new`, path)
+}
+
+/** Undefined if the folder holds no readable record: then there is nothing to take over. */
+export async function readRecord(dir: string): Promise<InstanceRecord | undefined> {
+  try {
+    return InstanceRecord.parse(JSON.parse(await readFile(join(dir, 'instance.json'), 'utf8')))
+  } catch {
+    return undefined
+  }
+}

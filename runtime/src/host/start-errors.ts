@@ -1,0 +1,70 @@
+import { LittleError } from '../core/errors.ts'
+
+const lastWords = (lines: string[]) => (lines.length > 0 ? `\n${lines.map((line) => `  ${line}`).join('\n')}` : '')
+
+export class CommandFailed extends LittleError {
+  readonly code = 'app.command_failed'
+  readonly status = 502
+  readonly hint = "Look at the image's ENTRYPOINT, CMD and USER, or give another command: little deploy … -- cmd"
+  constructor(sentence: string) {
+    super(`the program could not be started: ${sentence}`)
+  }
+}
+
+export class CrashedAtStart extends LittleError {
+  readonly code = 'app.crashed_at_start'
+  readonly status = 502
+  readonly hint = 'The lines above are the last that it wrote; little logs shows all of them'
+  constructor(end: string, lines: string[]) {
+    super(`the program ended before it took requests (${end})${lastWords(lines)}`)
+  }
+}
+
+export class OutOfMemory extends LittleError {
+  readonly code = 'app.out_of_memory'
+  readonly status = 502
+  readonly hint: string
+  constructor(memoryMib: number) {
+    super(`the program needed more than its ${memoryMib} MiB of memory`)
+    this.hint = `Give it more: -m ${memoryMib * 2}`
+  }
+}
+
+export class PortNotOpen extends LittleError {
+  readonly code = 'app.port_not_open'
+  readonly status = 502
+  readonly hint: string
+  constructor(awaited: number | undefined, others: { port: number; loopbackOnly: boolean }[], afterMs: number, lines: string[]) {
+    const reachable = others.filter(({ loopbackOnly }) => !loopbackOnly).map(({ port }) => port)
+    const lonely = others.filter(({ loopbackOnly }) => loopbackOnly).map(({ port }) => port)
+    const facts = [
+      awaited === undefined ? 'the app opened no port' : `the app did not open port ${awaited}`,
+      `within ${Math.round(afterMs / 1000)} s;`,
+      reachable.length > 0 ? `it listens on ${reachable.join(', ')}` : '',
+      lonely.length > 0 ? `it listens on 127.0.0.1 only: ${lonely.join(', ')}` : '',
+      reachable.length + lonely.length === 0 ? 'nothing listens in it' : '',
+    ]
+    super(`${facts.filter(Boolean).join(' ')}${lastWords(lines)}`)
+    if (reachable.length > 0) this.hint = `Deploy with -p ${reachable[0]}`
+    else if (lonely.length > 0) this.hint = 'Let it listen on 0.0.0.0 instead of 127.0.0.1'
+    else this.hint = 'little logs shows what it does; -p PORT says which port it opens'
+  }
+}
+
+export class AppCrashed extends LittleError {
+  readonly code = 'app.crashed'
+  readonly status = 502
+  readonly hint = 'It is started again at the next request; little logs shows all that it wrote'
+  constructor(end: string, lines: string[]) {
+    super(`the program ended by itself (${end})${lastWords(lines)}`)
+  }
+}
+
+export class NoMemoryOnNode extends LittleError {
+  readonly code = 'host.no_memory'
+  readonly status = 503
+  readonly hint = 'Ask for less with -m, stop other apps, or add a node'
+  constructor(neededMib: number, freeMib: number) {
+    super(`an instance needs ${neededMib} MiB and this node has ${freeMib} MiB free`)
+  }
+}

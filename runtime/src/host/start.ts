@@ -1,0 +1,178 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { closeSync, openSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type InstanceId, newId } from '../core/ids.ts'
+import type { Release } from '../model/release.ts'
+import type { Template } from '../template/store.ts'
+import type { GuestIdentity } from '../vm/guest-identity.ts'
+import { restoreArguments } from '../vm/machine.ts'
+import { MicroVm } from '../vm/micro-vm.ts'
+import { restoreState } from '../vm/snapshot.ts'
+import { Instance } from './instance.ts'
+import { LastLines } from './last-lines.ts'
+import { type InstanceRecord, writeRecord } from './record.ts'
+import { awaitReady } from './ready.ts'
+import { stopSignalNumber } from './signals.ts'
+import type { HostTools } from './tools.ts'
+import { warmUp } from './warm-up.ts'
+
+const run = promisify(execFile)
+
+/** Instances' user ids, one for each address of the subnet: nothing else on a machine uses this range. */
+const firstUid = 2_000_000
+
+export interface Started {
+  instance: Instance
+  lastLines: LastLines
+}
+
+/**
+ * Makes one instance of a release: restored from its image's template, given identity, started, ready, warmed, parked.
+ * On failure nothing of it is left.
+ */
+export async function startInstance(release: Release, tools: HostTools): Promise<Started> {
+  const { team, app, number } = release
+  const tell = (kind: 'template' | 'start' | 'warm' | 'parked', message: string, begun: number, instance?: string) =>
+    tools.tell({ team, app, release: number, kind, message, tookMs: performance.now() - begun, ...(instance ? { instance } : {}) })
+
+  let begun = performance.now()
+  let built = false
+  const rootPath = await tools.rootOf(release.image.digest)
+  const { digest } = release.image
+  const template = await tools.templates.get({ digest, rootPath, memoryMib: release.memoryMib, cpus: release.cpus }, () => {
+    built = true
+  })
+  tell('template', built ? 'booted the image up to its first instruction' : 'template is there', begun)
+
+  const id = newId<InstanceId>('i')
+  begun = performance.now()
+  const { instance, lastLines } = await restore(id, release, template, tools)
+  try {
+    const port = await awaitReady(instance, release, lastLines, () => identity(release, instance.record, tools))
+    instance.record.port = port
+    tell('start', `the program listens on port ${port}`, begun, id)
+
+    begun = performance.now()
+    const warm = await warmUp(instance.record.address, port, release)
+    instance.record.keepConnections = warm.keepConnections
+    tell('warm', `${warm.requests} warm-up requests`, begun, id)
+
+    begun = performance.now()
+    await instance.ready(starter)
+    instance.record.ready = true
+    await writeRecord(instance.vm.dir, instance.record)
+    tell('parked', 'asleep', begun, id)
+    return { instance, lastLines }
+  } catch (error) {
+    await removeInstance(instance, tools)
+    throw error
+  }
+}
+
+/** The keeper that an instance has while it starts. */
+const starter = 'start'
+
+async function restore(id: InstanceId, release: Release, template: Template, tools: HostTools): Promise<Started> {
+  const { team, app } = release
+  const dir = join(tools.instancesDir, id)
+  const link = await tools.network.attach(id, team)
+  const undo: (() => Promise<unknown>)[] = [() => tools.network.detach(link.tap)]
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    undo.push(() => rm(dir, { recursive: true, force: true }))
+    const scratch = join(dir, 'scratch')
+    await run('cp', ['--sparse=always', '--reflink=auto', template.scratchPath, scratch])
+    const cgroups = await tools.cgroups.create(id, release.memoryMib)
+    undo.push(() => tools.cgroups.remove(id))
+    const record: InstanceRecord = {
+      id,
+      team,
+      app,
+      release: release.number,
+      incarnation: 1,
+      address: link.address,
+      tap: link.tap,
+      uid: firstUid + addressIndex(link.address),
+      vcpus: release.cpus,
+      memoryMib: release.memoryMib,
+      createdAt: Date.now(),
+      keepConnections: true,
+      ready: false,
+    }
+    await writeRecord(dir, record)
+    const vm = await MicroVm.start({
+      dir,
+      uid: record.uid,
+      cgroups,
+      tap: link.tap,
+      files: {
+        root: { mode: 'r', path: template.rootPath },
+        scratch: { mode: 'rw', path: scratch },
+      },
+      sealedRam: template.ramPath,
+      accelerator: template.shape.accelerator,
+      args: restoreArguments(template.shape),
+    })
+    undo.push(() => vm.kill().then(() => vm.process.gone()))
+    record.process = vm.process.identity
+    await writeRecord(dir, record)
+    const state = openSync(template.statePath, 'r')
+    try {
+      await restoreState(vm.qmp, state)
+    } finally {
+      closeSync(state)
+    }
+    const instance = new Instance({ record, vm, state: 'starting', meter: tools.meter, boost: tools.boost })
+    const lastLines = new LastLines()
+    connectLogs(instance, lastLines, tools)
+    await instance.begin(starter)
+    return { instance, lastLines }
+  } catch (error) {
+    for (const step of undo.reverse()) await step().catch((cause) => tools.log.warn({ cause, id }, 'clean-up after a failed start'))
+    throw error
+  }
+}
+
+/** Everything the program writes goes to the app's log, and its last lines are kept for the error that may come. */
+export function connectLogs(instance: Instance, lastLines: LastLines, tools: HostTools) {
+  const { team, app, id } = instance.record
+  instance.vm.guest.on('log', (stream, bytes) => {
+    lastLines.add(bytes)
+    tools.logBytes(team, app, id, stream, bytes)
+  })
+}
+
+async function identity(release: Release, record: InstanceRecord, tools: HostTools): Promise<GuestIdentity> {
+  const { config } = release
+  const { gateway, gatewayMac } = tools.network
+  const awaited = release.port ?? config.exposedPorts[0]
+  return {
+    hostname: release.app,
+    network: { ip: record.address, gateway, gatewayMac, dns: [gateway] },
+    user: config.user,
+    workingDir: config.workingDir,
+    env: [...config.env, ...release.env, ...(await tools.secretsOf(release))],
+    args: [...config.entrypoint, ...(release.command ?? config.cmd)],
+    volumes: config.volumes,
+    stopSignal: stopSignalNumber(config.stopSignal),
+    ports: awaited === undefined ? [] : [awaited],
+  }
+}
+
+/** Ends QEMU and takes away everything the instance had on this machine. */
+export async function removeInstance(instance: Instance, tools: HostTools) {
+  instance.retire()
+  const { id, tap } = instance.record
+  await instance.vm.kill()
+  await instance.vm.process.gone()
+  await tools.network.detach(tap)
+  await tools.cgroups.remove(id)
+  await rm(instance.vm.dir, { recursive: true, force: true })
+}
+
+function addressIndex(address: string): number {
+  const [, , c = 0, d = 0] = address.split('.').map(Number)
+  return c * 256 + d
+}

@@ -1,0 +1,30 @@
+import type { Logger } from '../core/log.ts'
+import type { AppName, ImageDigest, NodeId, TeamId } from '../core/ids.ts'
+import type { AppEvent, LogLine } from '../cluster/subjects.ts'
+import type { TemplateStore } from '../template/store.ts'
+import type { MachineShape } from '../vm/machine.ts'
+import type { Boost } from './boost.ts'
+import type { Meter } from './meter.ts'
+import type { HostNetwork } from './network.ts'
+
+/** What the parts of a host agent work with; made once, in host.ts. */
+export interface HostTools {
+  node: NodeId
+  /** Folder with one folder per instance. */
+  instancesDir: string
+  accelerator: MachineShape['accelerator']
+  templates: TemplateStore
+  network: HostNetwork
+  meter: Meter
+  boost: Boost | undefined
+  /** Groups of one instance, to be joined by its launcher; empty where the machine has none. */
+  cgroups: { create(id: string, memoryMib: number): Promise<string[]>; remove(id: string): Promise<void> }
+  /** Root file system of an image, fetched if it is not here. */
+  rootOf(digest: ImageDigest): Promise<string>
+  /** `NAME=value`, opened; never logged, never written. */
+  secretsOf(release: { team: TeamId; app: AppName; number: number }): Promise<string[]>
+  tell(event: Omit<AppEvent, 'at' | 'node'>): void
+  logLine(team: TeamId, app: AppName, line: LogLine): void
+  logBytes(team: TeamId, app: AppName, instance: string, stream: 'stdout' | 'stderr', bytes: Uint8Array): void
+  log: Logger
+}

@@ -1,0 +1,81 @@
+/** Descriptors that the launcher hands to QEMU; a fixed number for each, so that others can find them in /proc. */
+export const descriptors = {
+  console: 9,
+  ram: 10,
+  root: 11,
+  scratch: 12,
+  tap: 13,
+  qmp: 14,
+  ctl: 15,
+  log: 16,
+  kernel: 17,
+  initrd: 18,
+  state: 19,
+} as const
+
+/** Every tap is a link of its own, so all guests may carry the same address: a template has it in its memory. */
+export const guestMac = '52:54:00:6c:63:01'
+
+export interface MachineShape {
+  accelerator: 'kvm' | 'tcg'
+  memoryMib: number
+  cpus: number
+}
+
+export interface BootWith extends MachineShape {
+  /** The host's TSC rate: under TCG the guest cannot measure it, and its clock would run fast or slow by the ratio. */
+  tscKhz: number
+}
+
+/** Boots the kernel to make a template: RAM is shared with the file behind descriptor `ram`, and no network is there. */
+export function bootArguments(shape: BootWith): string[] {
+  // Without these a microvm under TCG hangs while it calibrates its timers (measured; see the kernel's calibrate.c).
+  const calibration = `tsc_early_khz=${shape.tscKhz} lpj=8000000 no_timer_check`
+  return [
+    ...machineArguments(shape, 'on'),
+    ...['-kernel', `/proc/self/fd/${descriptors.kernel}`],
+    ...['-initrd', `/proc/self/fd/${descriptors.initrd}`],
+    ...['-append', `${calibration} console=ttyS0 quiet reboot=t panic=-1`],
+  ]
+}
+
+/** Waits for a template's state; its RAM is a private copy-on-write view of the template's. */
+export function restoreArguments(shape: MachineShape): string[] {
+  return [...machineArguments(shape, 'off'), '-S', '-incoming', 'defer']
+}
+
+/** Template and instances must have the very same devices, in the same order: device state is restored into them. */
+function machineArguments(shape: MachineShape, share: 'on' | 'off'): string[] {
+  const { accelerator, memoryMib, cpus } = shape
+  const fd = descriptors
+  return [
+    ...['-M', 'microvm,x-option-roms=off,isa-serial=on,rtc=on,pit=on,pic=on,memory-backend=mem'],
+    ...['-accel', accelerator === 'kvm' ? 'kvm' : 'tcg,thread=single'],
+    ...['-cpu', accelerator === 'kvm' ? 'host' : 'max'],
+    ...['-nodefaults', '-no-user-config', '-nographic', '-no-reboot', '-L', '/usr/share/qemu'],
+    ...['-m', `${memoryMib}M`, '-smp', String(cpus)],
+    ...['-object', `memory-backend-file,id=mem,size=${memoryMib}M,mem-path=/proc/self/fd/${fd.ram},share=${share}`],
+    ...['-add-fd', `fd=${fd.console},set=9`],
+    ...['-chardev', 'file,id=console,path=/dev/fdset/9,append=on', '-serial', 'chardev:console'],
+    ...['-chardev', `socket,id=qmp,fd=${fd.qmp},server=on,wait=off`, '-mon', 'chardev=qmp,mode=control'],
+    ...['-device', 'virtio-serial-device,max_ports=4'],
+    ...['-chardev', `socket,id=ctl,fd=${fd.ctl},server=on,wait=off`],
+    ...['-device', 'virtserialport,chardev=ctl,name=ctl,nr=1'],
+    ...['-chardev', `socket,id=log,fd=${fd.log},server=on,wait=off`],
+    ...['-device', 'virtserialport,chardev=log,name=log,nr=2'],
+    ...disk('root', fd.root, 1, 'read-only=on,auto-read-only=off'),
+    ...disk('scratch', fd.scratch, 2, 'cache.no-flush=on,discard=unmap'), // lives no longer than the RAM beside it
+    ...['-netdev', `tap,id=net,fd=${fd.tap}`, '-device', `virtio-net-device,netdev=net,mac=${guestMac}`],
+    ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+  ]
+}
+
+function disk(name: string, fd: number, set: number, options: string): string[] {
+  const readOnly = options.startsWith('read-only') ? ',read-only=on' : ''
+  return [
+    ...['-add-fd', `fd=${fd},set=${set}`],
+    ...['-blockdev', `driver=file,node-name=${name}-file,filename=/dev/fdset/${set},locking=off,${options}`],
+    ...['-blockdev', `driver=raw,node-name=${name},file=${name}-file${readOnly}`],
+    ...['-device', `virtio-blk-device,drive=${name}`],
+  ]
+}
