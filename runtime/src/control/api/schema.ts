@@ -1,0 +1,111 @@
+import { z } from 'zod'
+
+/** A whole number within a range; its error names the range and what was given. */
+const within = (min: number, max: number, unit = '') => {
+  const error = ({ input }: { input?: unknown }) =>
+    `must be a whole number from ${min} to ${max}${unit && ` ${unit}`}, not ${JSON.stringify(input)}`
+  return z.int({ error }).min(min, { error }).max(max, { error })
+}
+
+const text = (max: number) => z.string().max(max)
+const envName = /^[A-Za-z_][A-Za-z0-9_.-]*$/
+const noNul = (value: string) => !value.includes('\0')
+
+/** Limits are chosen wide: they stop slips and abuse, not uses. What a node really has is checked by placement. */
+export const DeployRequest = z.strictObject({
+  image: text(4096).min(1).refine(noNul, 'must not hold a NUL'),
+  port: within(1, 65_535).optional(),
+  memoryMib: within(32, 1_048_576, 'MiB').default(256),
+  cpus: within(1, 64).default(1),
+  concurrency: z
+    .strictObject({ soft: within(1, 10_000), hard: within(1, 10_000) })
+    .refine(({ soft, hard }) => hard >= soft, { error: 'the hard limit must not be below the soft one' })
+    .default({ soft: 20, hard: 100 }),
+  idleMs: within(10, 10_000, 'ms').default(1_000),
+  env: z
+    .array(
+      text(131_072)
+        .refine(noNul)
+        .regex(/^[^=]+=/, 'must be NAME=value'),
+    )
+    .max(1_000)
+    .default([]),
+  secrets: z.record(text(256).regex(envName), text(131_072).refine(noNul).nullable()).default({}),
+  command: z.array(text(131_072).refine(noNul)).min(1).max(1_000).optional(),
+  warm: z
+    .strictObject({ path: text(2_048).regex(/^\/[!-~]*$/, 'must be a path that begins with /'), times: within(0, 100) })
+    .optional(),
+  maxInstances: within(1, 1_000).default(20),
+  spares: z.union([z.literal('auto'), within(0, 100)]).default('auto'),
+  insecureRegistry: z.boolean().default(false),
+})
+export type DeployRequest = z.infer<typeof DeployRequest>
+
+export const ErrorBody = z.object({
+  error: z.object({ code: z.string(), message: z.string(), hint: z.string(), status: z.number().optional() }),
+})
+
+export const AppView = z.object({
+  name: z.string(),
+  team: z.string(),
+  url: z.string(),
+  state: z.enum(['deploying', 'live', 'stopped']),
+  release: z.number(),
+  image: z.string(),
+  memoryMib: z.number(),
+  cpus: z.number(),
+  createdAt: z.number(),
+  deployedAt: z.number(),
+})
+export type AppView = z.infer<typeof AppView>
+
+export const ReleaseView = z.object({
+  number: z.number(),
+  state: z.enum(['live', 'replaced', 'failed', 'deploying']),
+  image: z.string(),
+  digest: z.string(),
+  createdAt: z.number(),
+  createdBy: z.string(),
+  failure: z.object({ code: z.string(), message: z.string() }).optional(),
+})
+export type ReleaseView = z.infer<typeof ReleaseView>
+
+export const InstanceView = z.object({
+  id: z.string(),
+  app: z.string(),
+  release: z.number(),
+  node: z.string(),
+  state: z.string(),
+  incarnation: z.number(),
+  memoryMib: z.number(),
+  requests: z.number(),
+  sinceMs: z.number(),
+})
+export type InstanceView = z.infer<typeof InstanceView>
+
+export const NodeView = z.object({
+  id: z.string(),
+  region: z.string(),
+  isolation: z.enum(['hardware', 'emulated']),
+  accelerator: z.enum(['kvm', 'tcg']),
+  cpus: z.number(),
+  memoryMib: z.number(),
+  freeMib: z.number().optional(),
+  load: z.number().optional(),
+  silentMs: z.number().optional(),
+})
+export type NodeView = z.infer<typeof NodeView>
+
+export const Status = z.object({
+  version: z.string(),
+  startedAt: z.number(),
+  isolation: z.enum(['hardware', 'emulated', 'mixed', 'none']),
+  roles: z.array(
+    z.object({ role: z.string(), name: z.string(), state: z.enum(['ok', 'silent', 'away']), fact: z.string() }),
+  ),
+  nodes: z.array(NodeView),
+})
+export type Status = z.infer<typeof Status>
+
+export const WhoAmI = z.object({ team: z.string(), name: z.string(), role: z.enum(['owner', 'node']) })
+export const Upload = z.object({ reference: z.string(), bytes: z.number() })

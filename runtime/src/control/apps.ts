@@ -1,0 +1,94 @@
+import { list } from '../cluster/list.ts'
+import { keys } from '../cluster/subjects.ts'
+import type { AppName, TeamId } from '../core/ids.ts'
+import type { App } from '../model/app.ts'
+import type { Release } from '../model/release.ts'
+import type { AppView, InstanceView, ReleaseView } from './api/schema.ts'
+import { changing } from './changing.ts'
+import type { Cloud } from './cloud.ts'
+import { type Addresses, urlOf } from './config.ts'
+import { UnknownApp } from './errors.ts'
+import { endPlacements, removeApp } from './remove-app.ts'
+
+export async function listApps(cloud: Cloud, team: TeamId): Promise<AppView[]> {
+  const releases = new Map((await list(cloud.state.releases, `${team}.>`)).map(({ key, value }) => [key, value]))
+  const apps = await list(cloud.state.apps, `${team}.*`)
+  return apps
+    .map(({ value }) => appView(value, releases.get(keys.release(team, value.name, value.release)), cloud.config))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+export async function oneApp(cloud: Cloud, team: TeamId, name: AppName): Promise<AppView> {
+  const app = await knownApp(cloud, team, name)
+  const release = await cloud.state.releases.get(keys.release(team, name, app.release))
+  return appView(app, release?.value, cloud.config)
+}
+
+export async function knownApp(cloud: Cloud, team: TeamId, name: AppName): Promise<App> {
+  const entry = await cloud.state.apps.get(keys.app(team, name))
+  if (!entry) throw new UnknownApp(name)
+  return entry.value
+}
+
+export async function listReleases(cloud: Cloud, team: TeamId, name: AppName): Promise<ReleaseView[]> {
+  const app = await knownApp(cloud, team, name)
+  const releases = await list(cloud.state.releases, `${keys.app(team, name)}.*`)
+  return releases.map(({ value }) => releaseView(value, app.release)).toSorted((a, b) => b.number - a.number)
+}
+
+/** The instances of all the team's apps, or of one, as their nodes answer. */
+export async function listInstances(cloud: Cloud, team: TeamId, only: string | undefined): Promise<InstanceView[]> {
+  const nodes = await cloud.hosts.all()
+  const found = await Promise.all(
+    nodes.map(async ({ id: node }) => (await cloud.hosts.instances(node)).map((instance) => ({ ...instance, node }))),
+  )
+  return found
+    .flat()
+    .filter((instance) => instance.team === team && (only === undefined || instance.app === only))
+    .toSorted((a, b) => (`${a.app} ${a.id}` < `${b.app} ${b.id}` ? -1 : 1))
+}
+
+/** Edges answer at once that it is stopped; resolves when the nodes have ended its instances. */
+export async function stopApp(cloud: Cloud, team: TeamId, name: AppName): Promise<AppView> {
+  using _change = changing(cloud, team, name)
+  await knownApp(cloud, team, name)
+  await cloud.state.apps.change(keys.app(team, name), (app) => app && { ...app, stopped: true })
+  await endPlacements(cloud, team, name)
+  return oneApp(cloud, team, name)
+}
+
+export async function deleteApp(cloud: Cloud, team: TeamId, name: AppName): Promise<void> {
+  using _change = changing(cloud, team, name)
+  await knownApp(cloud, team, name)
+  await removeApp(cloud, team, name)
+}
+
+function appView(app: App, release: Release | undefined, addresses: Addresses): AppView {
+  return {
+    name: app.name,
+    team: app.team,
+    url: urlOf(app.hostname, addresses),
+    state: app.stopped ? 'stopped' : app.release === 0 ? 'deploying' : 'live',
+    release: app.release,
+    image: release?.image.reference ?? '',
+    memoryMib: release?.memoryMib ?? 0,
+    cpus: release?.cpus ?? 0,
+    createdAt: app.createdAt,
+    deployedAt: release?.createdAt ?? app.createdAt,
+  }
+}
+
+function releaseView(release: Release, live: number): ReleaseView {
+  const { number, image, createdAt, createdBy, failure } = release
+  const state = failure ? 'failed' : number === live ? 'live' : number < live ? 'replaced' : 'deploying'
+  const reason = failure && { code: failure.code, message: failure.message }
+  return {
+    number,
+    state,
+    image: image.reference,
+    digest: image.digest,
+    createdAt,
+    createdBy,
+    ...(reason && { failure: reason }),
+  }
+}

@@ -1,0 +1,21 @@
+import { z } from 'zod'
+import { NatsConfig } from '../cluster/connect.ts'
+
+/** What `little up` hands the control. */
+export const ControlConfig = z.object({
+  nats: NatsConfig,
+  dataDir: z.string(),
+  /** 32 bytes in hex, shared with the hosts: seals secrets. Made by the control if it is missing. */
+  clusterKey: z.string(),
+  listen: z.object({ host: z.string(), port: z.number().int() }).default({ host: '127.0.0.1', port: 8090 }),
+  /** Where people reach apps: `http://<app>.<domain>:<edgePort>`. */
+  domain: z.string().default('localhost'),
+  edgePort: z.number().int().default(8080),
+})
+export type ControlConfig = z.infer<typeof ControlConfig>
+
+export type Addresses = Pick<ControlConfig, 'domain' | 'edgePort'>
+
+export const hostnameOf = (app: string, { domain }: Addresses) => `${app}.${domain}`
+export const urlOf = (hostname: string, { edgePort }: Addresses) =>
+  edgePort === 80 ? `http://${hostname}` : `http://${hostname}:${edgePort}`

@@ -1,0 +1,83 @@
+import type { AppEvent } from '../../cluster/subjects.ts'
+import { RemoteError } from '../../core/errors.ts'
+import type { NodeId } from '../../core/ids.ts'
+import type { Node } from '../../model/node.ts'
+import type { Release } from '../../model/release.ts'
+import type { Cloud } from '../cloud.ts'
+import { DeployCancelled, DeployTimedOut } from '../errors.ts'
+import type { Tell } from './steps.ts'
+
+type HostStep = 'template' | 'start' | 'warm' | 'parked'
+
+/**
+ * How long a node may take from one step to the next, ms. A template means: fetch the image, boot a kernel, save it.
+ * Emulated on two busy cores that has taken 40 s; a start's own limit (release.startDeadlineMs) comes on top of 30 s.
+ */
+const stepLimitMs: Record<HostStep, (release: Release) => number> = {
+  template: () => 300_000,
+  start: ({ startDeadlineMs }) => startDeadlineMs + 30_000,
+  warm: () => 90_000,
+  parked: () => 30_000,
+}
+const following: Partial<Record<AppEvent['kind'], HostStep>> = { template: 'start', start: 'warm', warm: 'parked' }
+
+/**
+ * Passes on what the nodes report of the release's first start, and resolves with the first node that parked it.
+ * Throws the node's own error when all of them failed.
+ */
+export async function awaitParked(
+  cloud: Cloud,
+  release: Release,
+  nodes: Node[],
+  after: number,
+  tell: Tell,
+  signal: AbortSignal,
+): Promise<{ node: Node; instance: string }> {
+  const waiting = new Set<NodeId>(nodes.map(({ id }) => id))
+  const timer = stepTimer(release, waiting)
+  const ended = AbortSignal.any([signal, timer.signal])
+  try {
+    for await (const event of cloud.events.of(release.team, release.app, after, ended)) {
+      if (event.release !== release.number || !event.node || !waiting.has(event.node)) continue
+      if (event.kind === 'failed' || event.kind === 'crashed') {
+        waiting.delete(event.node)
+        if (waiting.size === 0) throw nodeError(event)
+        continue
+      }
+      const { kind, message } = event
+      if (kind === 'image' || kind === 'live' || kind === 'ended') continue
+      tell({ type: 'step', step: kind, message, tookMs: event.tookMs ?? 0 })
+      const node = nodes.find(({ id }) => id === event.node)
+      if (kind === 'parked' && node) return { node, instance: event.instance ?? '' }
+      timer.await(following[kind] ?? 'parked')
+    }
+    throw timer.timedOut() ?? new DeployCancelled(String(signal.reason ?? 'the control ends'))
+  } finally {
+    timer.stop()
+  }
+}
+
+const nodeError = ({ error, message }: AppEvent) =>
+  new RemoteError({ code: 'app.failed', message, hint: 'little logs may say more', status: 502, ...error })
+
+/** Aborts its signal when the awaited step does not come in time. */
+function stepTimer(release: Release, nodes: ReadonlySet<NodeId>) {
+  const controller = new AbortController()
+  let failure: DeployTimedOut | undefined
+  let timer: NodeJS.Timeout | undefined
+  const awaitStep = (step: HostStep) => {
+    clearTimeout(timer)
+    const limitMs = stepLimitMs[step](release)
+    timer = setTimeout(() => {
+      failure = new DeployTimedOut(`the step '${step}' on ${[...nodes].join(', ')}`, limitMs)
+      controller.abort()
+    }, limitMs)
+  }
+  awaitStep('template')
+  return {
+    signal: controller.signal,
+    await: awaitStep,
+    timedOut: () => failure,
+    stop: () => clearTimeout(timer),
+  }
+}

@@ -1,0 +1,76 @@
+import { KeyExists } from '../../cluster/errors.ts'
+import { list } from '../../cluster/list.ts'
+import { keys } from '../../cluster/subjects.ts'
+import type { Release } from '../../model/release.ts'
+import type { Cloud } from '../cloud.ts'
+import { NameTaken } from '../errors.ts'
+import type { Imported } from '../images.ts'
+import { sealSecrets } from '../secrets.ts'
+import type { Plan } from './plan.ts'
+
+/** How long a request may wait for an instance, and a program may take until it listens. Emulated CPUs need most of it. */
+const wakeDeadlineMs = 30_000
+const startDeadlineMs = 120_000
+
+export interface Written {
+  release: Release
+  /** Of the app's record: the release goes live only if nobody changed it since. */
+  appRevision: number
+}
+
+/** Claims the name, makes the app's record at its first deploy, and writes the release with the next free number. */
+export async function writeRelease(cloud: Cloud, plan: Plan, image: Imported): Promise<Written> {
+  const { team, app, hostname } = plan
+  await claim(cloud, plan)
+  const appKey = keys.app(team, app)
+  const now = Date.now()
+  const known = await cloud.state.apps.get(appKey)
+  const appRevision =
+    known?.revision ??
+    (await cloud.state.apps.create(appKey, { team, name: app, release: 0, hostname, createdAt: now, stopped: false }))
+  const taken = await list(cloud.state.releases, `${appKey}.*`)
+  const number = 1 + Math.max(0, ...taken.map(({ value }) => value.number))
+  const release = releaseOf(plan, image, number, now)
+  const key = keys.release(team, app, number)
+  await cloud.state.releases.create(key, release)
+  if (Object.keys(plan.secrets).length > 0) {
+    await cloud.state.secrets.put(key, sealSecrets(cloud.clusterKey, key, plan.secrets))
+  }
+  return { release, appRevision }
+}
+
+async function claim(cloud: Cloud, { team, app, hostname }: Plan): Promise<void> {
+  try {
+    await cloud.state.hostnames.create(hostname, keys.app(team, app))
+  } catch (error) {
+    if (!(error instanceof KeyExists)) throw error
+    const owner = await cloud.state.hostnames.get(hostname)
+    if (owner?.value !== keys.app(team, app)) throw new NameTaken(hostname)
+  }
+}
+
+/** Everything a node needs to know to run it. */
+export function releaseOf(plan: Plan, image: Imported, number: number, createdAt: number): Release {
+  const { settings } = plan
+  return {
+    team: plan.team,
+    app: plan.app,
+    number,
+    createdAt,
+    createdBy: plan.by,
+    image: { reference: plan.reference, digest: image.digest, rootBytes: image.rootBytes },
+    config: image.config,
+    env: settings.env,
+    ...(settings.command && { command: settings.command }),
+    ...(settings.port !== undefined && { port: settings.port }),
+    memoryMib: settings.memoryMib,
+    cpus: settings.cpus,
+    concurrency: settings.concurrency,
+    idleMs: settings.idleMs,
+    maxInstances: settings.maxInstances,
+    spares: settings.spares,
+    ...(settings.warm && { warm: settings.warm }),
+    wakeDeadlineMs,
+    startDeadlineMs,
+  }
+}

@@ -1,0 +1,25 @@
+import { z } from 'zod'
+import { Bucket } from '../cluster/bucket.ts'
+import type { Cluster } from '../cluster/connect.ts'
+import type { Placement } from '../cluster/subjects.ts'
+import { App } from '../model/app.ts'
+import { Node } from '../model/node.ts'
+import { Release } from '../model/release.ts'
+import { SealedSecrets } from '../model/secrets.ts'
+import { Token } from './tokens.ts'
+
+const PlacementValue: z.ZodType<Placement> = z.object({ release: z.number().int() })
+
+export type State = ReturnType<typeof openState>
+
+/** The desired state that the control writes (all but `nodes`, which say it of themselves). */
+export const openState = (cluster: Cluster) => ({
+  apps: new Bucket(cluster, 'apps', App),
+  releases: new Bucket(cluster, 'releases', Release),
+  secrets: new Bucket(cluster, 'secrets', SealedSecrets),
+  placements: new Bucket(cluster, 'placements', PlacementValue),
+  nodes: new Bucket(cluster, 'nodes', Node),
+  /** hostname → `team.app` */
+  hostnames: new Bucket(cluster, 'hostnames', z.string()),
+  tokens: new Bucket(cluster, 'tokens', Token),
+})

@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { ask } from '../cluster/ask.ts'
+import type { Cluster } from '../cluster/connect.ts'
+import { subjects } from '../cluster/subjects.ts'
+import { readRunFiles } from '../core/run-files.ts'
+import type { NodeView, Status } from './api/schema.ts'
+import type { Cloud } from './cloud.ts'
+import { mainTeam } from './tokens.ts'
+import { version } from './version.ts'
+
+type Role = Status['roles'][number]
+
+/** The cloud as the control sees it: what it asked just now, not what it believes. */
+export async function readStatus(cloud: Cloud, cluster: Cluster): Promise<Status> {
+  const [nodes, billing] = await Promise.all([nodeViews(cloud), billingRole(cluster)])
+  const isolations = new Set(nodes.map(({ isolation }) => isolation))
+  const [only] = isolations
+  return {
+    version,
+    startedAt: cloud.startedAt,
+    isolation: isolations.size > 1 ? 'mixed' : (only ?? 'none'),
+    roles: [
+      { role: 'control', name: 'control', state: 'ok', fact: `version ${version}` },
+      natsRole(cluster),
+      ...nodes.map(hostRole),
+      billing,
+      ...edgeRoles(cloud),
+    ],
+    nodes,
+  }
+}
+
+async function nodeViews(cloud: Cloud): Promise<NodeView[]> {
+  const nodes = await cloud.hosts.all()
+  return nodes.map(({ id, region, isolation, accelerator, cpus, memoryMib }) => {
+    const soft = cloud.hosts.soft.fresh(id)
+    const last = cloud.hosts.soft.of(id)?.heardAt ?? cloud.startedAt
+    return {
+      ...{ id, region, isolation, accelerator, cpus, memoryMib },
+      ...(soft ? { freeMib: soft.freeMib, load: soft.load } : { silentMs: Date.now() - last }),
+    }
+  })
+}
+
+function natsRole(cluster: Cluster): Role {
+  const { state, since } = cluster.link
+  const server = cluster.now?.info?.version
+  const fact = server ? `nats-server ${server}` : `away for ${Math.round((Date.now() - since) / 1000)} s`
+  return { role: 'nats', name: 'nats', state: state === 'connected' ? 'ok' : 'away', fact }
+}
+
+function hostRole({ id, accelerator, freeMib, silentMs }: NodeView): Role {
+  const fact =
+    silentMs === undefined ? `${accelerator}, ${freeMib} MiB free` : `silent for ${Math.round(silentMs / 1000)} s`
+  return { role: 'host', name: id, state: silentMs === undefined ? 'ok' : 'silent', fact }
+}
+
+/** Edges say nothing of themselves in the cluster yet: those of this machine are known by their supervisor's files. */
+function edgeRoles({ config }: Cloud): Role[] {
+  const edges = readRunFiles(config.dataDir).filter(({ role }) => role.startsWith('edge'))
+  return edges.map(({ role, pid, state }) => {
+    const ok = state === 'ready'
+    return { role: 'edge', name: role, state: ok ? 'ok' : 'away', fact: ok ? `process ${pid}` : state }
+  })
+}
+
+async function billingRole(cluster: Cluster): Promise<Role> {
+  const question = { team: mainTeam, by: 'team' }
+  return ask(cluster, subjects.askBilling('cost'), question, { schema: z.unknown(), deadlineMs: 2_000 }).then(
+    () => ({ role: 'billing', name: 'billing', state: 'ok', fact: 'answers' }),
+    (error: Error) => ({ role: 'billing', name: 'billing', state: 'silent', fact: error.message }),
+  )
+}
