@@ -27,16 +27,3 @@ export class GuestUnreachable extends LittleError {
     super(`the guest's channel is closed: ${reason}`, options)
   }
 }
-
-/** Why the program could not be started, in init's words. */
-export class GuestFailed extends LittleError {
-  readonly code = 'guest.failed'
-  readonly status = 422
-  readonly hint = "Check the image's command, user and working directory"
-  /** As a shell would exit: 127 for not found, 126 for not executable, 125 for what comes before. */
-  readonly exitCode: number
-  constructor(sentence: string, exitCode: number) {
-    super(sentence)
-    this.exitCode = exitCode
-  }
-}

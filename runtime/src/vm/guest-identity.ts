@@ -1,14 +1,18 @@
-import { randomBytes } from 'node:crypto'
-
 /** What makes a copy of a template into one instance. */
-export interface GuestIdentity {
+export interface Identity {
   hostname: string
-  /** None: the guest has nothing but its loopback. The gateway is on link; its MAC is given so that nobody has to ask. */
-  network?: { ip: string; gateway: string; gatewayMac: string; dns: string[] }
+  /** IPv4 address of eth0; none: the guest has nothing but its loopback. */
+  ip?: string
+  /** The next hop, on link, and its MAC, so that the guest never has to ask for it. */
+  gw?: string
+  gwmac?: string
+  dns?: string[]
+  /** 64 random bytes of this instance alone. */
+  entropy: Uint8Array
   /** name | uid | name:group | uid:gid; empty: root. */
   user: string
   /** Empty: the root folder. */
-  workingDir: string
+  cwd: string
   /** In order, later ones win. */
   env: string[]
   /** Entrypoint and command. */
@@ -20,22 +24,24 @@ export interface GuestIdentity {
   ports: number[]
 }
 
-/** The payload of `identity`: NUL-terminated `key=value` records, with the time and 64 random bytes of this moment. */
-export function encodeIdentity(identity: GuestIdentity): Buffer {
-  const { network } = identity
+/** The payload of `identity`: NUL-terminated `key=value` records, with the time of this moment. */
+export function encodeIdentity(identity: Identity): Buffer {
+  const { ip, gw, gwmac } = identity
   const records: Record[] = [
-    ['entropy', randomBytes(64).toString('hex')],
+    ['entropy', Buffer.from(identity.entropy).toString('hex')],
     ['time', String(BigInt(Date.now()) * 1_000_000n)],
     ['hostname', identity.hostname],
     ['user', identity.user],
-    ['cwd', identity.workingDir],
+    ['cwd', identity.cwd],
     ['stopsignal', String(identity.stopSignal)],
   ]
-  if (network) records.push(['ip', network.ip], ['gw', network.gateway], ['gwmac', network.gatewayMac])
+  if (ip !== undefined) records.push(['ip', ip])
+  if (gw !== undefined) records.push(['gw', gw])
+  if (gwmac !== undefined) records.push(['gwmac', gwmac])
   const add = (key: string, values: string[]) => {
     for (const value of values) records.push([key, value])
   }
-  add('dns', network?.dns ?? [])
+  add('dns', identity.dns ?? [])
   add('env', identity.env)
   add('arg', identity.args)
   add('vol', identity.volumes)

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { GuestClock } from './guest-clock.ts'
-import { GuestFailed, GuestProtocolError, GuestTimeout, GuestUnreachable } from './guest-errors.ts'
+import { GuestProtocolError, GuestTimeout, GuestUnreachable } from './guest-errors.ts'
 import { ExecSession, type ExecStart } from './guest-exec.ts'
 import { FrameReader, frame, toGuest, toHost, u32 } from './guest-frames.ts'
-import { encodeIdentity, type GuestIdentity } from './guest-identity.ts'
+import { encodeIdentity, type Identity } from './guest-identity.ts'
 import { decodeExit, decodeListeners, type GuestExit, type GuestListener, need } from './guest-messages.ts'
 import { connectPort } from './guest-socket.ts'
 
-export type { ExecSession, ExecStart, GuestExit, GuestIdentity, GuestListener }
+export type { ExecSession, ExecStart, GuestExit, GuestListener, Identity }
 
 export type LogStream = 'stdout' | 'stderr'
 
@@ -18,7 +18,8 @@ export interface GuestEvents {
   started: [pid: number]
   listeners: [listeners: GuestListener[]]
   exited: [exit: GuestExit]
-  failed: [error: GuestFailed]
+  /** Why the program could not be started, and a shell's code for it: 127 not found, 126 not executable, 125 before that. */
+  failed: [sentence: string, code: number]
   /** Bytes of the program's output, the listener's to keep. */
   log: [stream: LogStream, bytes: Buffer]
   /** Output that was lost here because nobody read it. */
@@ -69,13 +70,10 @@ export class GuestChannel implements AsyncDisposable {
     if (!this.#isWaiting) await this.#next('waiting', 'sign of being ready', deadlineMs)
   }
 
-  /** Gives the guest its identity; resolves with the program's pid once it runs. @throws GuestFailed if it cannot. */
-  async identify(identity: GuestIdentity, deadlineMs = this.#deadlineMs): Promise<number> {
-    const started = this.#next('started', 'started program', deadlineMs)
+  /** Gives the guest its identity; `started` or `failed` follows. */
+  identify(identity: Identity): void {
     this.#isWaiting = false
     this.#send(frame(toGuest.identity, encodeIdentity(identity)))
-    const [pid] = await started
-    return pid
   }
 
   /** Sets the guest's clock to now. The message has been written when this returns; resolves with the ms it took. */
@@ -174,7 +172,7 @@ export class GuestChannel implements AsyncDisposable {
         return
       case toHost.failed:
         need(payload, 4, 'failed')
-        this.#events.emit('failed', new GuestFailed(payload.toString('utf8', 4), payload.readInt32LE(0)))
+        this.#events.emit('failed', payload.toString('utf8', 4), payload.readInt32LE(0))
         return
       case toHost.execOutput:
         need(payload, 5, 'exec output')
@@ -206,12 +204,8 @@ export class GuestChannel implements AsyncDisposable {
     if (!this.#closed) this.#ctl.write(bytes)
   }
 
-  /** The next event of that name; fails with the program's failure, the channel's end or at the deadline. */
-  #next<K extends 'waiting' | 'started' | 'listeners'>(
-    name: K,
-    awaited: string,
-    deadlineMs: number,
-  ): Promise<GuestEvents[K]> {
+  /** The next event of that name; fails with the channel's end or at the deadline. */
+  #next<K extends 'waiting' | 'listeners'>(name: K, awaited: string, deadlineMs: number): Promise<GuestEvents[K]> {
     const { promise, resolve, reject } = Promise.withResolvers<GuestEvents[K]>()
     if (this.#closed) return Promise.reject(this.#closed)
     const onEvent = (...values: GuestEvents[K]) => resolve(values)
