@@ -1,7 +1,7 @@
 import { chown, mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageConfig } from '../model/release.ts'
-import { buildFolder } from './build.ts'
+import { type BuildOptions, buildFolder } from './build.ts'
 import { buildahStorage } from './buildah.ts'
 import { parseConfig } from './config.ts'
 import { CorruptImage } from './errors.ts'
@@ -29,7 +29,7 @@ export interface Fetched {
 export async function resolveSource(
   reference: string,
   source: Source,
-  options: RegistryOptions & { onLine?: ((line: string) => void) | undefined },
+  options: RegistryOptions & BuildOptions,
 ): Promise<Resolved> {
   const address = await addressOf(source, options)
   const digest = digestFor(reference, await rawManifest(reference, address, options))

@@ -23,6 +23,8 @@ export interface ImportOptions extends RegistryOptions {
   /** The caller brings a command of its own: an image without one will do. */
   hasCommand?: boolean
   limits?: Partial<PackLimits> | undefined
+  /** Values for the ARGs of a folder's Dockerfile. */
+  buildArgs?: Record<string, string> | undefined
 }
 
 const importing = new InFlight<StoredImage>()
@@ -38,11 +40,9 @@ export async function importImage(reference: string, options: ImportOptions): Pr
   const onLine = (detail: string) => onProgress({ name: 'build', detail })
   const resolved = await resolveSource(reference, source, { ...options, onLine })
   const digest = imageDigest(resolved.digest)
-  const image =
-    (await findImage(dataDir, digest)) ??
-    (await importing.share(`${dataDir} ${digest}`, signal, (all) =>
-      importResolved(resolved, digest, { ...options, onProgress, signal: all }),
-    ))
+  const image = await importing.share(`${dataDir} ${digest}`, signal, async (all) => {
+    return (await findImage(dataDir, digest)) ?? (await importResolved(resolved, digest, { ...options, signal: all }))
+  })
   const { entrypoint, cmd } = image.config
   if (!options.hasCommand && entrypoint.length + cmd.length === 0) throw new NoCommand(reference)
   return image

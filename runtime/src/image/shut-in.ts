@@ -23,7 +23,7 @@ show "$source" src ro
 show "$blobs" blobs ro
 show "$folder" pack noexec
 cd /
-exec prlimit "$1" "$2" "$3" "$4" setpriv --no-new-privs chroot --userspec="$user:$user" --groups= "$root" \\
+exec nice -n 10 prlimit "$1" "$2" "$3" "$4" setpriv --no-new-privs chroot --userspec="$user:$user" --groups= "$root" \\
   /node "$5" --disable-warning=ExperimentalWarning /src/image/pack-child.ts
 `
 
