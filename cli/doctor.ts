@@ -15,7 +15,7 @@ import { strays } from './doctor/strays.ts'
 const machine: Check[] = [system, user, nodeVersion, memory, disk]
 const setUp: Check[] = [debianPackages, guest, jail, natsServer]
 const kernel: Check[] = [tun, nftables, cgroups, realTimePriority, isolation]
-const cloud: Check[] = [ports, roles, strays]
+const cloud: Check[] = [ports, () => roles(), strays]
 
 export function doctorCommand(program: Command): void {
   program

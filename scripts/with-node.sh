@@ -52,7 +52,7 @@ install_library() {
     fail "the pinned Node does not start" "$("$node" --version 2>&1 | head -n 1)" "$next"
   echo 'littlecloud: installing the Debian package libatomic1 (the pinned Node needs it)' >&2
   apt-get update -q >/dev/null 2>&1 || true # an old list may still do
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends libatomic1 >&2 || true
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libatomic1 >/dev/null 2>&1 || true
   "$node" --version >/dev/null 2>&1 ||
     fail "the pinned Node does not start" "$("$node" --version 2>&1 | head -n 1)" "$next"
 }

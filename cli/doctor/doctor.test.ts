@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { writeRunFile } from '../../runtime/src/core/run-files.ts'
+import { startTimeOf } from '../../runtime/src/vm/process.ts'
 import { fail, findings, ok, warn } from './check.ts'
 import { portCheck } from './network.ts'
 import { parseOsRelease } from './platform.ts'
 import { report, usable } from './report.ts'
-import { knownRoles } from './roles.ts'
+import { roles } from './roles.ts'
 
 test('a check that throws is one failed finding, and the others are still made', async () => {
   function breaks(): never {
@@ -42,26 +43,25 @@ test('a taken port is named together with the program that has it', async (t) =>
   t.after(() => server.close())
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const taken = await portCheck(port, 'apps', false)
+  const taken = await portCheck({ port, what: 'apps', variable: 'LITTLE_EDGE_PORT' }, false)
   assert.equal(taken.level, 'fail')
   assert.match(taken.fact, new RegExp(`taken by .*process ${process.pid}`))
-  assert.equal((await portCheck(port, 'apps', true)).level, 'ok')
+  assert.equal((await portCheck({ port, what: 'apps', variable: 'LITTLE_EDGE_PORT' }, true)).level, 'ok')
 })
 
-test('roles are alive or not by their processes, and a torn note is passed over', async (t) => {
+test('roles are told by their processes: one that ended is a warning while it is supervised, else a failure', async (t) => {
   const data = await mkdtemp(join(tmpdir(), 'little-roles-'))
   t.after(() => rm(data, { recursive: true }))
-  const ended = spawn('true')
-  await once(ended, 'close')
-  await mkdir(join(data, 'run'))
-  await writeFile(join(data, 'run/edge.json'), JSON.stringify({ role: 'edge', pid: process.pid }))
-  await writeFile(join(data, 'run/host.json'), JSON.stringify({ pid: ended.pid }))
-  await writeFile(join(data, 'run/control.json'), '{"pid": 12')
-  assert.deepEqual(await knownRoles(data), [
-    { name: 'edge', pid: process.pid, alive: true },
-    { name: 'host', pid: ended.pid, alive: false },
-  ])
-  assert.deepEqual(await knownRoles(join(data, 'none')), [])
+  const levels = () => roles(data).map(({ name, level }) => `${name} ${level}`)
+  assert.deepEqual(levels(), ['cloud ok'])
+
+  const me = { pid: process.pid, startTime: startTimeOf(process.pid) ?? '', state: 'ready' as const, since: 0 }
+  const note = (role: string, change = {}) => writeRunFile(data, { ...me, role, restarts: 0, log: 'x', ...change })
+  note('edge')
+  note('host', { startTime: '1' }) // a later process with the same pid
+  assert.deepEqual(levels().sort(), ['edge ok', 'host fail'])
+  note('up')
+  assert.deepEqual(levels().sort(), ['cloud ok', 'edge ok', 'host warn'])
 })
 
 test('os-release is read with and without quotes', () => {

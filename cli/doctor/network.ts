@@ -1,15 +1,15 @@
 import { execFile } from 'node:child_process'
 import { close, constants, open } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { z } from 'zod'
+import { dataDir } from '../../runtime/src/core/paths.ts'
 import { type Finding, fail, ok } from './check.ts'
-import { runningRoles } from './roles.ts'
+import { livingRoles } from './roles.ts'
 
 const run = promisify(execFile)
-
-/** Where users' requests and the API arrive on one machine. */
-export const edgePort = 8080
-export const controlPort = 8090
 
 export async function tun(): Promise<Finding[]> {
   try {
@@ -35,15 +35,43 @@ export async function nftables(): Promise<Finding[]> {
 
 /** Both ports are free, or are our own cloud's. */
 export async function ports(): Promise<Finding[]> {
-  const ours = (await runningRoles()).length > 0
-  return Promise.all([portCheck(edgePort, 'apps', ours), portCheck(controlPort, 'API and dashboard', ours)])
+  const { edgePort, apiPort } = await wantedPorts()
+  const ours = livingRoles().some(({ role }) => role === 'up')
+  return Promise.all([
+    portCheck({ port: edgePort, what: 'apps', variable: 'LITTLE_EDGE_PORT' }, ours),
+    portCheck({ port: apiPort, what: 'API', variable: 'LITTLE_API_PORT' }, ours),
+  ])
 }
 
-export async function portCheck(port: number, what: string, ours: boolean): Promise<Finding> {
-  if (await isFree(port)) return ok(`port ${port}`, ours ? `free, though a cloud runs (${what})` : `free (${what})`)
-  if (ours) return ok(`port ${port}`, `in use by the running cloud (${what})`)
-  const owner = await listenerOf(port)
-  return fail(`port ${port}`, `taken by ${owner} (${what})`, 'End that program, or move it to another port')
+/** As `little up` chooses them: the environment, then what this cloud had before, then the usual. */
+async function wantedPorts(): Promise<{ edgePort: number; apiPort: number }> {
+  const text = await readFile(join(dataDir(), 'cloud.json'), 'utf8').catch(() => '{}')
+  const before = KeptPorts.safeParse(JSON.parse(text)).data ?? {}
+  const port = (given: string | undefined, kept: number | undefined, usual: number) => Number(given) || kept || usual
+  return {
+    edgePort: port(process.env.LITTLE_EDGE_PORT, before.edgePort, 8080),
+    apiPort: port(process.env.LITTLE_API_PORT, before.apiPort, 8090),
+  }
+}
+
+const KeptPorts = z.object({ edgePort: z.number(), apiPort: z.number() }).partial()
+
+interface Port {
+  port: number
+  what: string
+  /** Moves it elsewhere. */
+  variable: string
+}
+
+export async function portCheck({ port, what, variable }: Port, ours: boolean): Promise<Finding> {
+  const name = `port ${port}`
+  if (await isFree(port)) return ok(name, ours ? `free, though a cloud runs (${what})` : `free (${what})`)
+  if (ours) return ok(name, `in use by the running cloud (${what})`)
+  return fail(
+    name,
+    `taken by ${await listenerOf(port)} (${what})`,
+    `End that program, or set ${variable}=${port + 1000}`,
+  )
 }
 
 function isFree(port: number): Promise<boolean> {

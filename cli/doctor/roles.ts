@@ -1,54 +1,26 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
 import { dataDir } from '../../runtime/src/core/paths.ts'
-import { type Finding, fail, ok } from './check.ts'
+import { type RunFile, readRunFiles } from '../../runtime/src/core/run-files.ts'
+import { alive } from '../../runtime/src/vm/process.ts'
+import { type Finding, fail, ok, warn } from './check.ts'
 
-export interface Role {
-  name: string
-  pid: number
-  alive: boolean
-}
-
-/** What `little up` notes of each process that it supervises, in <data folder>/run. */
-export async function knownRoles(data = dataDir()): Promise<Role[]> {
-  const folder = join(data, 'run')
-  const files = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json')).sort()
-  const roles = await Promise.all(files.map((file) => readRole(join(folder, file))))
-  return roles.filter((role) => role !== undefined)
-}
-
-export const runningRoles = async (data = dataDir()) => (await knownRoles(data)).filter((role) => role.alive)
+/** The processes of this data folder's cloud that live; the supervisor is the one called `up`. */
+export const livingRoles = (data = dataDir()): RunFile[] =>
+  readRunFiles(data).filter(({ pid, startTime }) => alive(pid, startTime))
 
 /** One line when no cloud runs, else one for each role: a dead one among living ones is a failure. */
-export async function roles(): Promise<Finding[]> {
-  const known = await knownRoles()
-  if (!known.some((role) => role.alive)) return [ok('cloud', 'not running; start it with: little up')]
-  return known.map(({ name, pid, alive }) => {
-    if (alive) return ok(name, `runs, process ${pid}`)
-    return fail(
-      name,
-      `process ${pid} has ended`,
-      `Its log says why: ${join(dataDir(), 'log')}; then: little down, little up`,
-    )
-  })
+export function roles(data = dataDir()): Finding[] {
+  const living = new Set(livingRoles(data).map(({ role }) => role))
+  if (living.size === 0) return [ok('cloud', 'not running; start it with: little up')]
+  return readRunFiles(data).map((file) => finding(file, living.has(file.role), living.has('up')))
 }
 
-async function readRole(path: string): Promise<Role | undefined> {
-  try {
-    const note: unknown = JSON.parse(await readFile(path, 'utf8'))
-    if (typeof note !== 'object' || note === null || !('pid' in note)) return undefined
-    const pid = Number(note.pid)
-    if (!Number.isInteger(pid) || pid <= 0) return undefined
-    const name = 'role' in note && typeof note.role === 'string' ? note.role : basename(path, '.json')
-    return { name, pid, alive: await isAlive(pid) }
-  } catch {
-    return undefined // being written, or not one of ours
-  }
-}
-
-/** A zombie has ended, whatever its pid says. */
-async function isAlive(pid: number): Promise<boolean> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3)
-  return state !== '' && state !== 'Z' && state !== 'X'
+function finding({ role, pid, state, restarts, log }: RunFile, lives: boolean, supervised: boolean): Finding {
+  const name = role === 'up' ? 'cloud' : role
+  if (!lives && !supervised)
+    return fail(name, 'has ended, and nothing starts it again', 'Run: little down, then little up')
+  if (!lives || state === 'restarting')
+    return warn(name, `ended and is being started again (${restarts} times so far)`, `Its log says why: ${log}`)
+  if (state === 'starting') return warn(name, `is starting, process ${pid}`, `Ask again in a moment; its log: ${log}`)
+  const often = restarts > 0 ? `, started again ${restarts} times: see ${log}` : ''
+  return ok(name, `ready, process ${pid}${often}`)
 }

@@ -2,13 +2,14 @@ import { execFile } from 'node:child_process'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { type Finding, ok, warn } from './check.ts'
-import { runningRoles } from './roles.ts'
+import { livingRoles } from './roles.ts'
 
 const run = promisify(execFile)
 
 /** What a cloud that is gone has left in the kernel. While one runs, its own reconciler looks after this. */
 export async function strays(): Promise<Finding[]> {
-  if ((await runningRoles()).length > 0) return [ok('strays', 'the running host agent looks after them')]
+  if (livingRoles().some(({ role }) => role === 'host'))
+    return [ok('strays', 'the running host agent looks after them')]
   const found = (await Promise.all([machines(), taps(), tables(), cgroups()])).filter((text) => text !== undefined)
   if (found.length === 0) return [ok('strays', 'none')]
   return [warn('strays', `left behind: ${found.join('; ')}`, 'Run: little down, which ends and removes all of it')]
@@ -36,7 +37,7 @@ async function taps(): Promise<string | undefined> {
   const names = await readdir('/sys/class/net')
   return list(
     'network devices',
-    names.filter((name) => /^lc[0-9a-z]/.test(name)),
+    names.filter((name) => /^lc([0-9a-z]{6}-|g[0-9a-z]{6}$)/.test(name)),
   )
 }
 
