@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { type ErrorFields, RemoteError } from '../core/errors.ts'
+import { KIB } from '../core/units.ts'
 import { ImageTooBig, ToolFailed } from './errors.ts'
 import type { PackJob, PackStep } from './pack.ts'
 import { shutIn } from './shut-in.ts'
@@ -33,7 +34,7 @@ export async function packShutIn(
   child.stdin.on('error', () => {}) // the child died before it read its job: its end tells why
   child.stdin.end(JSON.stringify(job))
   let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4096)))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(0, 64 * KIB)))
 
   let bytes: number | undefined
   for await (const line of createInterface({ input: child.stdout })) {
@@ -50,10 +51,7 @@ export async function packShutIn(
   if (/heap out of memory|Allocation failed/i.test(said)) {
     throw new ImageTooBig(`merging the image took more than ${job.limits.memoryMib} MiB of memory`)
   }
-  throw new ToolFailed(
-    `merging the image failed (${end.signal ?? end.code}): ${said.trim().split('\n').at(-1) ?? ''}`,
-    {
-      cause: failure ?? new Error(said),
-    },
-  )
+  throw new ToolFailed(`merging the image failed (${end.signal ?? end.code}): ${said.trim().split('\n')[0]}`, {
+    cause: failure ?? new Error(said),
+  })
 }
