@@ -30,6 +30,7 @@ export const packages: DebianPackage[] = [
   { name: 'ca-certificates', why: 'checks the certificates of registries', for: 'run' },
   { name: 'erofs-utils', why: 'checks the root images that we write', for: 'test' },
   { name: 'mmdebstrap', why: 'makes base images without a registry', for: 'test' },
+  { name: 'procps', why: 'sets kernel parameters in network namespaces', for: 'test' },
   { name: 'docker-registry', why: 'a registry to import from', for: 'test' },
   { name: 'haproxy', why: 'what the edge is measured against', for: 'test' },
   { name: 'crun', why: 'what a wake is measured against', for: 'test' },
