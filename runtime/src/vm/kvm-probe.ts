@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 
-/** A guest that works says it within 0.6 s; some machines have a /dev/kvm in which guests hang for ever. */
+/** Even emulated, a kernel is there after 1.0–1.7 s (2 cores of 2.6 GHz); some machines have a /dev/kvm in which guests hang for ever. */
 export const probeLimitMs = 2_000
 
 export interface Probe {
