@@ -1,6 +1,6 @@
 import swagger from '@fastify/swagger'
 import websocket from '@fastify/websocket'
-import { type FastifyBaseLogger, fastify } from 'fastify'
+import { type FastifyBaseLogger, fastify, LogController } from 'fastify'
 import {
   jsonSchemaTransform,
   serializerCompiler,
@@ -25,7 +25,7 @@ import { whoRoutes } from './who.ts'
 export async function buildServer(cloud: Cloud, cluster: Cluster) {
   const server = fastify({
     loggerInstance: cloud.log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 4 * 1024 * 1024, // uploads are streams and not counted
     requestTimeout: 0, // an upload takes as long as it takes; clients have deadlines of their own
     forceCloseConnections: true,

@@ -1,0 +1,37 @@
+import type { DeployRequest } from '../../sdk/src/index.ts'
+import { readSecrets } from './secrets.ts'
+
+export interface DeployFlags {
+  name?: string
+  port?: number
+  memory: number
+  cpus: number
+  concurrency?: { soft: number; hard: number }
+  idle?: number
+  env?: string[]
+  secret?: string[]
+  max: number
+  spares: number | 'auto'
+  warm?: { path: string; times: number }
+  insecureRegistry?: boolean
+  json?: boolean
+}
+
+/** The flags as the API takes them; asks for secrets where nothing else gives them. */
+export async function deployRequest(image: string, command: string[], flags: DeployFlags): Promise<DeployRequest> {
+  return {
+    image,
+    port: flags.port,
+    memoryMib: flags.memory,
+    cpus: flags.cpus,
+    concurrency: flags.concurrency,
+    idleMs: flags.idle,
+    env: flags.env,
+    secrets: flags.secret && (await readSecrets(flags.secret)),
+    command: command.length > 0 ? command : undefined,
+    warm: flags.warm,
+    maxInstances: flags.max,
+    spares: flags.spares,
+    insecureRegistry: flags.insecureRegistry,
+  }
+}

@@ -1,0 +1,27 @@
+import type { Command } from 'commander'
+import { connect } from './session.ts'
+import { age } from './show.ts'
+import { printList } from './table.ts'
+
+export function releasesCommand(program: Command): void {
+  program
+    .command('releases')
+    .summary("list an app's releases")
+    .description("Lists an app's releases, the newest first; a failed one with its reason.")
+    .argument('<app>')
+    .option('--json', 'print the list as JSON')
+    .addHelpText('after', '\nExamples:\n  little releases hello')
+    .action((app: string, flags: { json?: boolean }) => releases(app, flags))
+}
+
+async function releases(app: string, { json }: { json?: boolean }): Promise<void> {
+  printList(await connect().releases(app), {
+    json,
+    head: ['release', 'state', 'image', 'digest', 'by', 'made', 'reason'],
+    row: ({ number, state, image, digest, createdBy, createdAt, failure }) => [
+      ...[number, state, image, digest.slice(0, 19), createdBy],
+      ...[`${age(createdAt)} ago`, failure?.message.split('\n')[0] ?? ''],
+    ],
+    empty: `${app} has no releases.`,
+  })
+}

@@ -1,0 +1,55 @@
+import type { Command } from 'commander'
+import { type Client, LittleCloudError } from '../sdk/src/index.ts'
+import { connect } from './session.ts'
+import { age, duration } from './show.ts'
+import { printTable } from './table.ts'
+
+export function statusCommand(program: Command): void {
+  program
+    .command('status')
+    .summary('show nodes, roles and isolation')
+    .description('Shows whether the cloud runs: its roles, its nodes, and how instances are isolated.')
+    .option('--json', 'print all of it as JSON')
+    .addHelpText('after', '\nExamples:\n  little status\n  little status --json | jq .isolation')
+    .action((flags: { json?: boolean }) => status(flags))
+}
+
+const isolationMeans = {
+  hardware: 'hardware: each instance is a virtual machine of the CPU',
+  emulated: 'emulated: software alone keeps instances apart; run only what you trust (see SECURITY.md)',
+  mixed: 'hardware on some nodes, emulated on others: see the table',
+  none: 'no node has been heard of',
+}
+
+async function status({ json }: { json?: boolean }): Promise<void> {
+  const client: Client = connect()
+  const state = await client.status()
+  if (json) {
+    console.log(JSON.stringify({ url: client.url, ...state }, null, 2))
+  } else {
+    console.log(`littlecloud ${state.version} at ${client.url}, control up for ${age(state.startedAt)}`)
+    console.log(`isolation ${isolationMeans[state.isolation]}\n`)
+    printTable(
+      ['role', 'name', 'state', ''],
+      state.roles.map(({ role, name, state, fact }) => [role, name, state, fact]),
+    )
+    console.log('')
+    printTable(
+      ['node', 'region', 'isolation', 'cpus', 'memory', 'free', 'load'],
+      state.nodes.map(({ id, region, isolation, accelerator, cpus, memoryMib, freeMib, load, silentMs }) => [
+        ...[id, region, `${isolation} (${accelerator})`, cpus, `${memoryMib} MiB`],
+        freeMib === undefined ? `silent for ${duration(silentMs ?? 0)}` : `${freeMib} MiB`,
+        load === undefined ? '' : `${Math.round(load * 100)} %`,
+      ]),
+    )
+  }
+  const ill = state.roles.filter(({ state }) => state !== 'ok')
+  if (ill.length === 0) return
+  const names = ill.map(({ role, name }) => (role === name ? role : `${role} ${name}`)).join(', ')
+  throw new LittleCloudError({
+    code: 'status.not_well',
+    message: `not all roles answer: ${names}`,
+    hint: 'little doctor checks this machine; the logs lie in the data folder under log/',
+    status: 500,
+  })
+}
