@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import type { GuestUnreachable } from './guest-errors.ts'
+import { GuestProtocolError, type GuestUnreachable } from './guest-errors.ts'
 import { frame, toGuest, u16, u32 } from './guest-frames.ts'
 import { encodeRecords } from './guest-identity.ts'
 
@@ -27,6 +27,7 @@ export class ExecSession extends EventEmitter<{ output: [stream: ExecStream, byt
   readonly #exit = Promise.withResolvers<number>()
   #input: Buffer[] = []
   #window = execWindowBytes
+  #unconsumedBytes = 0
   #inputOver = false
   #over = false
 
@@ -72,10 +73,18 @@ export class ExecSession extends EventEmitter<{ output: [stream: ExecStream, byt
   }
 
   consumed(byteCount: number): void {
+    this.#unconsumedBytes -= byteCount
     if (!this.#over) this.#send(frame(toGuest.execCredit, u32(this.id), u32(byteCount)))
   }
 
-  /** For the channel: what the guest has said about this session. */
+  /** For the channel, like the three below: what the guest has said about this session. */
+  printed(stream: ExecStream, bytes: Buffer): void {
+    if (this.#over) return
+    this.#unconsumedBytes += bytes.length
+    if (this.#unconsumedBytes > execWindowBytes) throw new GuestProtocolError('more exec output than its window')
+    this.emit('output', stream, Buffer.from(bytes))
+  }
+
   credited(byteCount: number): void {
     this.#window = Math.min(execWindowBytes, this.#window + byteCount)
     this.#pump()

@@ -33,6 +33,7 @@ const bootDeadlineMs = 60_000
 export interface Machine {
   guest: GuestChannel
   qmp: Qmp
+  pid: number
   sockets: { ctl: string; log: string }
   /** On this machine's loopback; leads to the guest's port 8080. */
   port: number
@@ -137,7 +138,7 @@ async function startMachine(template: Template, dir: string, rest: string[], sha
   }
   try {
     const guest = await GuestChannel.connect(sockets, { deadlineMs: 20_000 })
-    return { guest, qmp: await Qmp.connect(join(dir, 'qmp'), 20_000), sockets, port, gone, kill }
+    return { guest, qmp: await Qmp.connect(join(dir, 'qmp'), 20_000), pid: qemu.pid!, sockets, port, gone, kill }
   } catch (error) {
     await kill()
     throw error
@@ -154,7 +155,7 @@ async function freePort(): Promise<number> {
 
 /** An erofs image of Debian's static busybox, made once a machine. */
 async function busyboxRoot(): Promise<string> {
-  const image = join(tmpdir(), 'littlecloud-busybox-1.erofs')
+  const image = join(tmpdir(), 'littlecloud-busybox-2.erofs')
   if (existsSync(image)) return image
   const work = await mkdtemp(join(tmpdir(), 'busybox-'))
   try {
@@ -172,6 +173,12 @@ async function busyboxRoot(): Promise<string> {
     }
     await writeFile(join(root, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\nweb:x:1000:1000::/srv:/bin/sh\n')
     await writeFile(join(root, 'etc/group'), 'root:x:0:\nweb:x:1000:\nextra:x:2000:other,web\n')
+    const arm64 = Buffer.alloc(64)
+    arm64.write('\x7fELF\x02\x01\x01', 'latin1')
+    arm64.writeUInt16LE(2, 16) // ET_EXEC
+    arm64.writeUInt16LE(183, 18) // EM_AARCH64
+    await writeFile(join(root, 'bin/for-arm64'), arm64, { mode: 0o755 })
+    await writeFile(join(root, 'bin/no-interpreter'), '#!/bin/nowhere\n', { mode: 0o755 })
     await writeFile(join(root, 'bin/no-format'), 'just text', { mode: 0o755 })
     await writeFile(join(root, 'bin/no-mode'), '#!/bin/sh', { mode: 0o644 })
     await run('mkfs.erofs', [join(work, 'image'), root])
@@ -183,10 +190,10 @@ async function busyboxRoot(): Promise<string> {
 }
 
 /** Polls a fact that has no event of its own. */
-export async function until<T>(read: () => T | undefined | false, deadlineMs = 20_000): Promise<T> {
+export async function until<T>(read: () => T | false | Promise<T | false>, deadlineMs = 20_000): Promise<T> {
   const deadlineAtMs = performance.now() + deadlineMs
   for (;;) {
-    const value = read()
+    const value = await read()
     if (value) return value
     if (performance.now() > deadlineAtMs) throw new Error(`not within ${deadlineMs} ms: ${read}`)
     await delay(10)

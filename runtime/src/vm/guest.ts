@@ -115,6 +115,15 @@ export class GuestChannel implements AsyncDisposable {
     return this
   }
 
+  /** For a reader that cannot follow: the program is held up instead, the rest of the channel is not. */
+  pauseLog(): void {
+    this.#log.pause()
+  }
+
+  resumeLog(): void {
+    this.#log.resume()
+  }
+
   close(): void {
     this.#close(new GuestUnreachable('closed by the host'))
   }
@@ -178,7 +187,7 @@ export class GuestChannel implements AsyncDisposable {
         need(payload, 5, 'exec output')
         this.#sessions
           .get(payload.readUInt32LE(0))
-          ?.emit('output', payload[4] === 2 ? 'stderr' : 'stdout', Buffer.from(payload.subarray(5)))
+          ?.printed(payload[4] === 2 ? 'stderr' : 'stdout', payload.subarray(5))
         return
       case toHost.execCredit:
         need(payload, 8, 'exec credit')

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { GuestChannel } from './guest.ts'
+import { GuestProtocolError, GuestTimeout, GuestUnreachable } from './guest-errors.ts'
+import { frame, toHost, u32 } from './guest-frames.ts'
+
+/** A scripted guest on real sockets: it echoes hello and then sends what the test tells it to. */
+async function scriptedGuest(t: TestContext, deadlineMs = 5_000) {
+  const folder = await mkdtemp(join(tmpdir(), 'guest-hostile-'))
+  const paths = { ctl: join(folder, 'ctl'), log: join(folder, 'log') }
+  const [ctlServer, logServer] = [createServer().listen(paths.ctl), createServer().listen(paths.log)]
+  const accepted = Promise.all([once(ctlServer, 'connection'), once(logServer, 'connection')])
+  const channel = await GuestChannel.connect(paths, { deadlineMs })
+  const [[ctl], [log]] = (await accepted) as [[Socket], [Socket]]
+  const [hello] = await once(ctl, 'data')
+  const [nonce] = await once(log, 'data')
+  ctl.write(frame(toHost.helloAck, hello.subarray(5)))
+  log.write(frame(0, nonce))
+  const closed = new Promise<Error>((resolve) => channel.on('closed', resolve))
+  t.after(async () => {
+    channel.close()
+    for (const socket of [ctl, log]) socket.destroy()
+    ctlServer.close()
+    logServer.close()
+    await rm(folder, { recursive: true })
+  })
+  return { channel, ctl, log, closed }
+}
+
+const lies = {
+  'a length of 4 GiB': u32(0xffffffff),
+  'an empty frame': u32(0),
+  'an unknown type': frame(0x42, Buffer.from('x')),
+  'a type of the other direction': frame(0x01, Buffer.from('user=root\0')),
+  'too short a started': frame(toHost.started, Buffer.of(1)),
+  'a listeners count beyond its bytes': frame(toHost.listeners, Buffer.of(255, 255, 1)),
+  'an exited without a code': frame(toHost.exited),
+  'exec output without a session': frame(toHost.execOutput, Buffer.of(1)),
+}
+
+for (const [lie, bytes] of Object.entries(lies)) {
+  test(`a guest that sends ${lie} loses its channel and nothing else`, async (t) => {
+    const { channel, ctl, closed } = await scriptedGuest(t)
+    const clock = channel.setClock()
+    clock.catch(() => {})
+    const { exit } = channel.exec({ args: ['true'] })
+    ctl.write(bytes)
+    assert.ok((await closed) instanceof GuestProtocolError)
+    await assert.rejects(clock, GuestUnreachable)
+    await assert.rejects(exit, GuestUnreachable)
+    await assert.rejects(channel.setClock(), GuestProtocolError)
+  })
+}
+
+test('a guest that logs on a stream that does not exist loses its channel', async (t) => {
+  const { log, closed } = await scriptedGuest(t)
+  log.write(frame(9, Buffer.from('x')))
+  assert.ok((await closed) instanceof GuestProtocolError)
+})
+
+test('frames about sessions that nobody opened and late acknowledgements are passed over', async (t) => {
+  const { channel, ctl } = await scriptedGuest(t)
+  const seen = new Promise((resolve) => channel.on('started', resolve))
+  ctl.write(frame(toHost.execOutput, u32(99), Buffer.of(1), Buffer.from('x')))
+  ctl.write(frame(toHost.execExit, u32(99), u32(0)))
+  ctl.write(frame(toHost.execCredit, u32(99), u32(5)))
+  ctl.write(frame(toHost.clockAck, u32(99), u32(0)))
+  ctl.write(frame(toHost.started, u32(7)))
+  assert.equal(await seen, 7)
+})
+
+test('a guest that does not answer makes every wait end at its deadline', async (t) => {
+  const { channel } = await scriptedGuest(t, 50)
+  await assert.rejects(channel.waiting(), GuestTimeout)
+  await assert.rejects(channel.setClock(), GuestTimeout)
+  await assert.rejects(channel.listeners(), GuestTimeout)
+})
+
+test('connecting where no guest is fails at the deadline', async () => {
+  await assert.rejects(
+    GuestChannel.connect({ ctl: '/nowhere/ctl', log: '/nowhere/log' }, { deadlineMs: 30 }),
+    GuestUnreachable,
+  )
+})
