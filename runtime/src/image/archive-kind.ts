@@ -8,7 +8,8 @@ export function archiveKind(path: string): 'docker-archive' | 'oci-archive' {
   try {
     const magic = Buffer.alloc(2)
     readSync(fd, magic, 0, 2, 0)
-    if (magic.readUInt16BE(0) === 0x1f8b) return 'docker-archive' // compressed: skopeo looks inside
+    // skopeo 1.9 fails on these with `unexpected EOF`, which nobody would understand.
+    if (magic.readUInt16BE(0) === 0x1f8b) throw new BadReference(`${path} is compressed: unpack it first with gunzip`)
     let isOci = false
     for (const { name } of readTar(fd, fstatSync(fd).size)) {
       const file = name.replace(/^\.\//, '')

@@ -48,7 +48,7 @@ export async function packShutIn(
   if (late.aborted) throw new ImageTooBig(`merging the image took longer than ${job.limits.timeMs / 1000} s`)
   if (failure instanceof RemoteError && failure.code !== 'internal') throw failure
   if (bytes !== undefined && end.code === 0) return bytes
-  if (/heap out of memory|Allocation failed/i.test(said)) {
+  if (/out of memory|Allocation failed/i.test(said)) {
     throw new ImageTooBig(`merging the image took more than ${job.limits.memoryMib} MiB of memory`)
   }
   throw new ToolFailed(`merging the image failed (${end.signal ?? end.code}): ${said.trim().split('\n')[0]}`, {

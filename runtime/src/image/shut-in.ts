@@ -50,7 +50,8 @@ export async function shutIn(
     String(packUid),
   )
   args.push(
-    `--data=${(limits.memoryMib + 512) * MIB}`, // beside the heap: buffers, code, the stacks of Node's threads
+    // Beside the heap: 512 MiB that V8 reserves for code but hardly uses, buffers, the stacks of Node's threads.
+    `--data=${(limits.memoryMib + 1024) * MIB}`,
     `--fsize=${limits.maxBytes * 2}`,
     `--cpu=${Math.ceil(limits.timeMs / 2_000)}`,
     '--core=0',
