@@ -28,7 +28,7 @@ export async function startNats(t: TestContext): Promise<TestNats> {
   let server = await start()
   const clusters: Cluster[] = []
   t.after(async () => {
-    if (server.pid) process.kill(server.pid, 'SIGCONT')
+    server.signal('SIGCONT')
     await Promise.all(clusters.map((cluster) => cluster.close()))
     await server.kill()
     await rm(dir, { recursive: true, force: true })
@@ -45,7 +45,7 @@ export async function startNats(t: TestContext): Promise<TestNats> {
     start: async () => {
       server = await start()
     },
-    signal: (signal) => void (server.pid && process.kill(server.pid, signal)),
+    signal: (signal) => server.signal(signal),
   }
 }
 

@@ -1,5 +1,6 @@
-import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
-import { type KV, Kvm } from '@nats-io/kv'
+import { randomUUID } from 'node:crypto'
+import { JetStreamApiCodes, JetStreamApiError, jetstreamManager } from '@nats-io/jetstream'
+import { Kvm } from '@nats-io/kv'
 import { headers, type NatsConnection } from '@nats-io/transport-node'
 import type { z } from 'zod'
 import type { Cluster } from './connect.ts'
@@ -25,7 +26,7 @@ export class Bucket<T> {
   readonly cluster: Cluster
   readonly name: BucketName
   readonly schema: z.ZodType<T>
-  #made: { on: NatsConnection; since: number; kv: Promise<KV> } | undefined
+  #made: { on: NatsConnection; since: number; made: Promise<unknown> } | undefined
 
   /** Asks nothing of NATS yet: the bucket is made, if it has to be, at the first use. */
   constructor(cluster: Cluster, name: BucketName, schema: z.ZodType<T>) {
@@ -36,7 +37,7 @@ export class Bucket<T> {
 
   async get(key: string): Promise<Entry<T> | undefined> {
     const raw = await this.#raw(key)
-    if (raw?.operation !== 'PUT') return undefined
+    if (!raw || raw.deleted) return undefined
     return { key, value: decode(raw.value, this.schema, `${key} in ${this.name}`), revision: raw.revision }
   }
 
@@ -47,7 +48,7 @@ export class Bucket<T> {
     } catch (error) {
       if (!isConflict(error)) throw error
       const raw = await this.#raw(key)
-      if (raw?.operation === 'PUT') throw new KeyExists(this.name, key)
+      if (raw && !raw.deleted) throw new KeyExists(this.name, key)
       try {
         return await this.#write(key, encode(value), { lastSequence: raw?.revision ?? 0 })
       } catch (second) {
@@ -98,40 +99,62 @@ export class Bucket<T> {
   }
 
   /** Makes the bucket if there is none yet; asked once per connection, because a new server may have lost it. */
-  async ensure(deadlineMs?: number): Promise<KV> {
+  async ensure(deadlineMs?: number): Promise<void> {
     const on = await this.cluster.connection(this.name, deadlineMs)
     const { since } = this.cluster.link
     if (this.#made?.on !== on || this.#made.since !== since) {
-      const kv = new Kvm(on).create(this.name, { history: 1, replicas: 1, allow_direct: false })
-      this.#made = { on, since, kv }
-      kv.catch(() => (this.#made = undefined))
+      const made = new Kvm(on).create(this.name, { history: 1, replicas: 1, allow_direct: false })
+      this.#made = { on, since, made }
+      made.catch(() => (this.#made = undefined))
     }
-    return this.#made.kv
-  }
-
-  async #raw(key: string) {
     try {
-      return await (await this.ensure()).get(key)
+      await this.#made.made
     } catch (error) {
-      throw translated(error, `${key} in ${this.name}`)
+      throw translated(error, this.name)
     }
   }
 
-  async #write(key: string, data: Uint8Array, options: WriteOptions): Promise<number> {
+  async #raw(key: string): Promise<Raw | undefined> {
+    await this.ensure()
     try {
-      await this.ensure()
-      return (await write(this.cluster, bucketSubject(this.name, key), data, options)).sequence
-    } catch (error) {
-      if (isConflict(error)) throw error
-      // The answer was lost and so were those to the repeats: what is there now tells whether it was stored.
-      if (error instanceof ClusterTimeout) {
-        const raw = await this.#raw(key).catch(() => undefined)
-        const expected = options.lastSequence ?? 0
-        if (raw && raw.revision > expected && Buffer.from(raw.value).equals(data)) return raw.revision
+      const manager = await jetstreamManager(await this.cluster.connection(this.name), { checkAPI: false })
+      const message = await manager.streams.getMessage(bucketStream(this.name), {
+        last_by_subj: bucketSubject(this.name, key),
+      })
+      if (!message) return undefined
+      return {
+        value: message.data,
+        revision: message.seq,
+        deleted: message.header?.has(operationHeader) ?? false,
+        messageId: message.header?.get('Nats-Msg-Id'),
       }
+    } catch (error) {
       throw translated(error, `${key} in ${this.name}`)
     }
   }
+
+  /** Throws the server's own conflict as it is: what it means depends on the operation. */
+  async #write(key: string, data: Uint8Array, options: WriteOptions): Promise<number> {
+    await this.ensure()
+    const messageId = randomUUID()
+    try {
+      return (await write(this.cluster, bucketSubject(this.name, key), data, { ...options, messageId })).sequence
+    } catch (error) {
+      // An answer may have been lost on the way here: then the message that is there is our own.
+      if (isConflict(error) || error instanceof ClusterTimeout) {
+        const raw = await this.#raw(key).catch(() => undefined)
+        if (raw?.messageId === messageId) return raw.revision
+      }
+      throw isConflict(error) ? error : translated(error, `${key} in ${this.name}`)
+    }
+  }
+}
+
+interface Raw {
+  value: Uint8Array
+  revision: number
+  deleted: boolean
+  messageId: string | undefined
 }
 
 function isConflict(error: unknown): boolean {

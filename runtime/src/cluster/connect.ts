@@ -53,20 +53,20 @@ export class Cluster implements AsyncDisposable {
     return () => this.#listeners.delete(listener)
   }
 
-  /** The connection, waiting for it if need be; throws ClusterAway after the deadline, ClusterClosed after close(). */
-  async connection(what: string, deadlineMs = 5_000): Promise<NatsConnection> {
+  /** The connection, waiting for it if need be; throws ClusterAway after the deadline, ClusterClosed after close() or abort. */
+  async connection(what: string, deadlineMs = 5_000, signal?: AbortSignal): Promise<NatsConnection> {
     if (this.now) return this.now
-    if (this.closing.aborted) throw new ClusterClosed()
+    if (this.closing.aborted || signal?.aborted) throw new ClusterClosed()
     const { promise, resolve, reject } = Promise.withResolvers<NatsConnection>()
     const timer = setTimeout(() => reject(new ClusterAway(what, this.#link.since)), deadlineMs)
-    const forget = this.onLink(() => {
-      if (this.now) resolve(this.now)
-      else if (this.closing.aborted) reject(new ClusterClosed())
-    })
+    const closed = () => reject(new ClusterClosed())
+    const forget = this.onLink(() => (this.now ? resolve(this.now) : this.closing.aborted && closed()))
+    signal?.addEventListener('abort', closed)
     try {
       return await promise
     } finally {
       clearTimeout(timer)
+      signal?.removeEventListener('abort', closed)
       forget()
     }
   }

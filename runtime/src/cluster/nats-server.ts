@@ -67,6 +67,10 @@ export class NatsServer implements AsyncDisposable {
     return this.#exited
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
   /** Lets it end in order; after 5 s it is killed. */
   async stop(): Promise<void> {
     this.#child.kill('SIGTERM')

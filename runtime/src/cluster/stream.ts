@@ -54,7 +54,7 @@ export async function* read<T>(cluster: Cluster, options: ReadOptions<T>): Async
   try {
     while (!signal.aborted) {
       try {
-        const nats = await cluster.connection(options.stream, options.follow ? 60_000 : 10_000)
+        const nats = await cluster.connection(options.stream, options.follow ? 60_000 : 10_000, signal)
         const session = await orderedSession(cluster, nats, { ...options, start, signal })
         if (session.pending === 0 && !options.follow) return
         let toCome = session.pending

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,22 +16,16 @@ type Told = Change<z.infer<typeof Value>>
 /** What was told so far, and a way to wait for more of it. */
 function listener() {
   const told: string[] = []
-  let wake = () => {}
+  const news = new EventEmitter()
   return {
     told,
     onChange: (change: Told) => {
       told.push(change.type === 'put' ? `${change.key}=${change.value.n}` : `-${change.key}`)
-      wake()
+      news.emit('news')
     },
     async until(last: string, deadlineMs = 10_000) {
-      const late = AbortSignal.timeout(deadlineMs)
-      while (!told.includes(last)) {
-        if (late.aborted) throw new Error(`${last} was not told, but ${told.join(' ')}`)
-        await new Promise<void>((resolve) => {
-          wake = resolve
-          late.addEventListener('abort', () => resolve(), { once: true })
-        })
-      }
+      const signal = AbortSignal.timeout(deadlineMs)
+      while (!told.includes(last)) await once(news, 'news', { signal })
     },
   }
 }

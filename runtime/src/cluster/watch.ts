@@ -88,7 +88,7 @@ export class BucketWatch<T> {
 
   async #session(signal: AbortSignal): Promise<void> {
     const { cluster, name } = this.#bucket
-    const nats = await cluster.connection(name, 60_000)
+    const nats = await cluster.connection(name, 60_000, signal)
     await this.#bucket.ensure()
     const { pending, messages } = await orderedSession(cluster, nats, {
       stream: bucketStream(name),

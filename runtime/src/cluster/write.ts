@@ -21,8 +21,9 @@ export interface Written {
 
 /**
  * Stores one message in JetStream, durably. When the answer is lost it is sent again under the same id, so it is stored
- * once and the answer is the first one's. Throws what the server refused as JetStreamApiError; ClusterAway when it was
- * never sent; ClusterTimeout when it may have been stored.
+ * once. Throws what the server refused as JetStreamApiError; ClusterAway when it was never sent; ClusterTimeout when it
+ * may have been stored. With a condition a repeat is refused even if it was its own first try that made the condition
+ * false (nats-server 2.15 judges conditions before ids): the caller looks for the id, see Bucket.
  */
 export async function write(cluster: Cluster, subject: string, data: Uint8Array, options: WriteOptions = {}) {
   const { messageId = randomUUID(), lastSequence, headers, deadlineMs = 5_000 } = options
