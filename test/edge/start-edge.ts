@@ -40,7 +40,14 @@ export const release = (fields: Partial<Release> = {}): Release => ({
 })
 
 export function setRoute(routes: Routes, nodes: NodeId[], fields: Partial<Release> = {}): void {
-  const app = { team: teamId('t'), name: appName('hello'), release: 1, hostname: 'hello.localhost', createdAt: 0, stopped: false }
+  const app = {
+    team: teamId('t'),
+    name: appName('hello'),
+    release: 1,
+    hostname: 'hello.localhost',
+    createdAt: 0,
+    stopped: false,
+  }
   routes.set(app, release(fields), nodes)
 }
 
@@ -52,7 +59,13 @@ export async function startEdge(t: TestContext, answer: Answer, fields: Partial<
   setRoute(routes, [agent.node], fields)
   const log = createLog('edge')
   log.level = 'fatal'
-  const edge = await createEdge({ edge: edgeId('e-1'), listen: { host: '127.0.0.1', port: 0 }, routes, log, metricsRegistry: registry })
+  const edge = await createEdge({
+    edge: edgeId('e-1'),
+    listen: { host: '127.0.0.1', port: 0 },
+    routes,
+    log,
+    metricsRegistry: registry,
+  })
   t.after(async () => {
     await edge.close()
     await agent.close()
@@ -74,7 +87,10 @@ export async function httpApp(t: TestContext, listener: RequestListener): Promis
 }
 
 /** An app that is written byte by byte. */
-export async function rawApp(t: TestContext, onConnection: (socket: Socket) => void): Promise<{ server: NetServer; port: number }> {
+export async function rawApp(
+  t: TestContext,
+  onConnection: (socket: Socket) => void,
+): Promise<{ server: NetServer; port: number }> {
   const sockets = new Set<Socket>()
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket)
@@ -90,4 +106,7 @@ export async function rawApp(t: TestContext, onConnection: (socket: Socket) => v
 }
 
 /** Grants the one instance that listens at `port`. */
-export const grants = (port: () => number): Answer => (asked, agent) => agent.grant(asked, { port: port() })
+export const grants =
+  (port: () => number): Answer =>
+  (asked, agent) =>
+    agent.grant(asked, { port: port() })

@@ -1,5 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -57,8 +57,12 @@ export class StubAgent {
   }
 
   /** The first message of this type that matches, heard already or yet to come. */
-  async hears<T extends EdgeMessage['type']>(type: T, matches: (message: Extract<EdgeMessage, { type: T }>) => boolean = () => true) {
-    const wanted = (message: EdgeMessage): boolean => message.type === type && matches(message as Extract<EdgeMessage, { type: T }>)
+  async hears<T extends EdgeMessage['type']>(
+    type: T,
+    matches: (message: Extract<EdgeMessage, { type: T }>) => boolean = () => true,
+  ) {
+    const wanted = (message: EdgeMessage): boolean =>
+      message.type === type && matches(message as Extract<EdgeMessage, { type: T }>)
     const known = this.heard.find(wanted)
     const message = known ?? (await new Promise<EdgeMessage>((found) => this.#waiting.push({ matches: wanted, found })))
     return message as Extract<EdgeMessage, { type: T }>

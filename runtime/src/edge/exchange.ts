@@ -333,7 +333,8 @@ export class Exchange implements Waiter<Hold>, UpstreamUser {
       this.#around.again(this)
       return
     }
-    const why = error ? `: ${error.message}` : ''
+    const { code } = (error ?? {}) as NodeJS.ErrnoException // not the message: it tells strangers the instance's address
+    const why = code ? ` (${code})` : ''
     if (hold.goneBecause) this.#fail(hold.goneBecause)
     else if (untouched)
       this.#fail(
