@@ -1,5 +1,5 @@
-import { copyFile, cp, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { copyFile, cp, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { cacheDir } from '../../runtime/src/core/paths.ts'
 import { buildTag } from '../../runtime/src/image/build.ts'
 import { buildahStorage } from '../../runtime/src/image/buildah.ts'
@@ -34,6 +34,7 @@ export async function makeImage(name: string, onLine: (line: string) => void = (
     await buildTag(context, tagOf(name), { buildArgs, onLine })
     await pushArchive(tagOf(name), join(work, 'image.tar'), name)
     await rename(join(work, 'image.tar'), archive)
+    await removeOlder(name, archive)
   } finally {
     await rm(work, { recursive: true, force: true })
   }
@@ -41,6 +42,15 @@ export async function makeImage(name: string, onLine: (line: string) => void = (
 }
 
 const tagOf = (name: string) => `localhost/littlecloud-${name}:${recipeHash(name)}`
+
+/** Archives of earlier recipes of the same name: hundreds of MB each, and nobody asks for them again. */
+async function removeOlder(name: string, archive: string) {
+  const folder = dirname(archive)
+  const older = (await readdir(folder)).filter(
+    (file) => file.startsWith(`${name}-`) && /^[0-9a-f]{16}\.tar$/.test(file.slice(name.length + 1)),
+  )
+  for (const file of older) if (join(folder, file) !== archive) await rm(join(folder, file), { force: true })
+}
 
 /** The tag of a base in buildah's storage; it is loaded from its archive when only that was kept. */
 export async function baseTag(name: string, onLine?: (line: string) => void): Promise<string> {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { chown, mkdir, mkdtemp, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -40,7 +41,7 @@ export async function saveImage(
   record: z.infer<typeof Record>,
 ): Promise<StoredImage> {
   const paths = imagePaths(dataDir, digest)
-  const fresh = await mkdtemp(join(imagesDir(dataDir), '.new-'))
+  const fresh = await mkdtemp(join(imagesDir(dataDir), `.new-${process.pid}-`))
   await chown(root, 0, 0)
   await rename(root, join(fresh, 'root.erofs')) // its bytes were synced when it was written
   await writeSynced(join(fresh, 'config.json'), JSON.stringify(record))
@@ -55,19 +56,20 @@ export async function saveImage(
 
 /** Forgets an image. Instances that have it open keep it until they end. */
 export async function removeImage(dataDir: string, digest: ImageDigest): Promise<void> {
-  const doomed = await mkdtemp(join(imagesDir(dataDir), '.old-'))
+  // One step for whoever looks at the same time: the image is there whole, or not at all.
+  const doomed = join(imagesDir(dataDir), `.old-${process.pid}-${randomUUID()}`)
   await rename(imagePaths(dataDir, digest).folder, doomed).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error
   })
-  await rm(doomed, { recursive: true })
+  await rm(doomed, { recursive: true, force: true })
 }
 
-/** A folder for one import; what an import that was killed left behind is cleared away first. */
+/** A folder for one import; what a process that was killed left behind is cleared away first. */
 export async function newWorkFolder(dataDir: string): Promise<string> {
   const images = imagesDir(dataDir)
   await mkdir(images, { recursive: true, mode: 0o700 })
   for (const name of await readdir(images)) {
-    const pid = /^\.work-(\d+)-/.exec(name)?.[1]
+    const pid = /^\.(?:work|new|old)-(\d+)-/.exec(name)?.[1]
     if (pid && !isAlive(Number(pid))) await rm(join(images, name), { recursive: true, force: true })
   }
   return await mkdtemp(join(images, `.work-${process.pid}-`))
