@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type Client, LittleCloudError, type Live } from '../sdk/src/index.ts'
+import type { Client, Live } from '../sdk/src/index.ts'
 import { imageFor } from './deploy/image.ts'
 import { defaultName } from './deploy/name.ts'
 import { type DeployFlags, deployRequest } from './deploy/request.ts'
@@ -82,7 +82,7 @@ async function follow(
     progress.done(step, message, tookMs)
     progress.now(`${(next[step] ?? step).padEnd(9)} …`)
   }
-  throw new LittleCloudError({ code: 'cloud.cut_off', message: 'the deploy did not end', hint: 'See: little apps' })
+  throw new Error('a deploy ends with live, or the client throws')
 }
 
 /** What the cloud does after a step, so that a wait always has a name. */

@@ -1,4 +1,4 @@
-import { cutOff, LittleCloudError } from './errors.ts'
+import { cutOff, LittleCloudError, unreachable } from './errors.ts'
 import type { Target } from './http.ts'
 import type { ErrorBody } from './types.ts'
 
@@ -54,7 +54,7 @@ export function openExec(target: Target, app: string, options: ExecOptions): Exe
     else exited.reject(new LittleCloudError(frame.error))
   }
   socket.onerror = (event) => {
-    const error = cutOff('the session began', event)
+    const error = unreachable(target.url, event) // after the opening it changes nothing that `onclose` does not tell
     opened.reject(error)
     exited.reject(error)
   }
