@@ -6,6 +6,9 @@ import { echo } from './websocket.mjs'
 
 const startedAt = Date.now()
 let count = 0
+/** Of this process alone: tells which instance answered. */
+const instance = randomUUID()
+let slowRequests = 0
 
 const routes = {
   '/': (_, reply) => json(reply, { message: 'hello from node', node: process.version, pid: process.pid, startedAt }),
@@ -15,8 +18,9 @@ const routes = {
   '/counter': (_, reply) => json(reply, { count: ++count }),
   '/slow': async (_, reply, query) => {
     const ms = Math.min(Number(query.get('ms') ?? 1000) || 0, 600_000)
+    const number = ++slowRequests
     await sleep(ms)
-    json(reply, { sleptMs: ms })
+    json(reply, { sleptMs: ms, instance, number })
   },
   // The bytes back as they come; with ?digest only their number and sha256.
   '/upload': async (request, reply, query) => {

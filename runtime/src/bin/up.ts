@@ -1,15 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { prepareNatsServer, natsAnswers } from '../cluster/nats-server.ts'
-import { createLog } from '../core/log.ts'
+import { natsAnswers, prepareNatsServer } from '../cluster/nats-server.ts'
 import { errorFields } from '../core/errors.ts'
+import { createLog } from '../core/log.ts'
 import { dataDir } from '../core/paths.ts'
 import { removeRunFile, writeRunFile } from '../core/run-files.ts'
 import { startTimeOf } from '../vm/process.ts'
-import { cloudConfig, type CloudConfig } from './up/cloud-config.ts'
+import { type CloudConfig, cloudConfig } from './up/cloud-config.ts'
+import { requirePorts } from './up/ports.ts'
 import { endRemains, refuseIfRunning } from './up/remains.ts'
 import { Role, type RoleSpec } from './up/role.ts'
-import { requirePorts } from './up/ports.ts'
 
 /** A role reads its state and connects; on a loaded machine Node alone takes some seconds for that. */
 const readyWithinMs = 60_000
@@ -72,7 +72,12 @@ async function up() {
 async function* roleSpecs(data: string, config: CloudConfig): AsyncGenerator<RoleSpec> {
   const natsDir = join(data, 'nats')
   const server = await prepareNatsServer({ dir: natsDir, port: config.natsPort })
-  yield { name: 'nats', command: server.command, args: server.args, isReady: () => natsAnswers(server.config, readyWithinMs) }
+  yield {
+    name: 'nats',
+    command: server.command,
+    args: server.args,
+    isReady: () => natsAnswers(server.config, readyWithinMs),
+  }
 
   const nats = server.config
   const clusterKey = join(data, 'cluster.key')
@@ -80,14 +85,26 @@ async function* roleSpecs(data: string, config: CloudConfig): AsyncGenerator<Rol
     const file = join(data, 'config', `${name}.json`)
     await mkdir(join(data, 'config'), { recursive: true, mode: 0o700 })
     await writeFile(file, JSON.stringify(settings, null, 2), { mode: 0o600 })
-    return { name, command: process.execPath, args: [...nodeFlags(name), join(import.meta.dirname, `${name}.ts`), '--config', file] }
+    return {
+      name,
+      command: process.execPath,
+      args: [...nodeFlags(name), join(import.meta.dirname, `${name}.ts`), '--config', file],
+    }
   }
   const api = { host: '127.0.0.1', port: config.apiPort }
   yield await role('control', { nats, dataDir: data, clusterKey, listen: api, edgePort: config.edgePort })
   yield await role('billing', { nats, dataDir: join(data, 'billing') })
   const holds = { unix: join(data, 'host', 'holds') }
   const control = { url: `http://127.0.0.1:${config.apiPort}`, tokenFile: join(data, 'node.token') }
-  yield await role('host', { nats, node: config.node, dataDir: join(data, 'host'), subnet: config.subnet, holds, control, clusterKey })
+  yield await role('host', {
+    nats,
+    node: config.node,
+    dataDir: join(data, 'host'),
+    subnet: config.subnet,
+    holds,
+    control,
+    clusterKey,
+  })
   const listen = { host: '127.0.0.1', port: config.edgePort }
   yield await role('edge', { nats, edge: config.edge, dataDir: join(data, 'edge'), listen, clusterKey })
 }

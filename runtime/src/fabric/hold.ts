@@ -1,5 +1,5 @@
-import type { AppName, EdgeId, HoldId, InstanceId, NodeId, TeamId } from '../core/ids.ts'
 import type { ErrorFields } from '../core/errors.ts'
+import type { AppName, EdgeId, HoldId, InstanceId, NodeId, TeamId } from '../core/ids.ts'
 
 /**
  * The holds protocol: newline-delimited JSON between an edge (which connects) and a host agent, over a Unix socket on

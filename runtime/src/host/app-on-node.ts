@@ -41,7 +41,10 @@ export class AppOnNode {
   usable(release: number): Instance[] {
     const rank = (instance: Instance) => (instance.state === 'running' ? 0 : instance.state === 'stopping' ? 1 : 2)
     return this.instances
-      .filter(({ record, state }) => record.release === release && (state === 'running' || state === 'stopping' || state === 'parked'))
+      .filter(
+        ({ record, state }) =>
+          record.release === release && (state === 'running' || state === 'stopping' || state === 'parked'),
+      )
       .sort((a, b) => rank(a) - rank(b) || b.lastUsedAt - a.lastUsedAt)
   }
 
@@ -79,7 +82,10 @@ export class AppOnNode {
 
     const kept = 1 + (spares === 'auto' ? 0 : spares)
     const extras = this.instances
-      .filter(({ record, keepers, lastUsedAt }) => record.release === number && keepers.size === 0 && now - lastUsedAt > extraKeptMs)
+      .filter(
+        ({ record, keepers, lastUsedAt }) =>
+          record.release === number && keepers.size === 0 && now - lastUsedAt > extraKeptMs,
+      )
       .sort((a, b) => b.record.createdAt - a.record.createdAt) // the first is the app: it goes last
       .slice(0, Math.max(0, this.instances.length - old.length - kept))
     return [...drained, ...extras]

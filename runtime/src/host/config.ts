@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { nodeId } from '../core/ids.ts'
 import { NatsConfig } from '../cluster/connect.ts'
+import { nodeId } from '../core/ids.ts'
 
 /** What `little up` (or an operator) hands a host agent. */
 export const HostConfig = z.object({

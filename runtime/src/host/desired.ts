@@ -15,9 +15,18 @@ const PlacementSchema: z.ZodType<Placement> = z.object({ release: z.number().int
  * Follows what this node should keep, from the last state on disk first, and tells the fleet. The three buckets change
  * in any order: each change looks at the app as a whole.
  */
-export async function followDesired(cluster: Cluster, fleet: Fleet, node: NodeId, dir: string): Promise<AsyncDisposable> {
+export async function followDesired(
+  cluster: Cluster,
+  fleet: Fleet,
+  node: NodeId,
+  dir: string,
+): Promise<AsyncDisposable> {
   const open: CachedBucket<unknown>[] = []
-  const follow = async <T>(name: 'apps' | 'releases' | 'placements', schema: z.ZodType<T>, appOf: (key: string) => string[]) => {
+  const follow = async <T>(
+    name: 'apps' | 'releases' | 'placements',
+    schema: z.ZodType<T>,
+    appOf: (key: string) => string[],
+  ) => {
     const bucket = await CachedBucket.open(new Bucket(cluster, name, schema), {
       file: join(dir, `${name}.json`),
       onChange: ({ key }) => changed(appOf(key)),
@@ -39,7 +48,9 @@ export async function followDesired(cluster: Cluster, fleet: Fleet, node: NodeId
   }
 
   const apps = await follow('apps', App as unknown as z.ZodType<App>, (key) => key.split('.'))
-  const releases = await follow('releases', Release as unknown as z.ZodType<Release>, (key) => key.split('.').slice(0, 2))
+  const releases = await follow('releases', Release as unknown as z.ZodType<Release>, (key) =>
+    key.split('.').slice(0, 2),
+  )
   const placements = await follow('placements', PlacementSchema, (key) => {
     const [on, team, app] = key.split('.')
     return on === node ? [team ?? '', app ?? ''] : []

@@ -1,5 +1,5 @@
-import { removeInstance } from './start.ts'
 import type { Instance } from './instance.ts'
+import { removeInstance } from './start.ts'
 import type { HostTools } from './tools.ts'
 
 /** As Docker gives a container by default. */

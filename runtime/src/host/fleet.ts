@@ -1,14 +1,14 @@
 import { EventEmitter } from 'node:events'
 import { freemem } from 'node:os'
-import type { AppName, InstanceId, TeamId } from '../core/ids.ts'
 import { errorFields, LittleError } from '../core/errors.ts'
+import type { AppName, InstanceId, TeamId } from '../core/ids.ts'
 import { MIB } from '../core/units.ts'
 import type { Release } from '../model/release.ts'
 import { AppOnNode } from './app-on-node.ts'
 import { endInstance } from './end.ts'
 import type { Instance } from './instance.ts'
-import { AppCrashed, NoMemoryOnNode } from './start-errors.ts'
 import { removeInstance, type Started, startInstance } from './start.ts'
+import { AppCrashed, NoMemoryOnNode } from './start-errors.ts'
 import type { HostTools } from './tools.ts'
 
 /** Starts compete with users' requests for the same cores. */
@@ -103,7 +103,10 @@ export class Fleet extends EventEmitter<{
   #need(team: TeamId, name: AppName): AppOnNode {
     const key = `${team}.${name}`
     let app = this.#apps.get(key)
-    if (!app) this.#apps.set(key, (app = new AppOnNode(team, name)))
+    if (!app) {
+      app = new AppOnNode(team, name)
+      this.#apps.set(key, app)
+    }
     return app
   }
 
@@ -162,8 +165,8 @@ export class Fleet extends EventEmitter<{
     app.instances.push(instance)
     instance.on('changed', () => this.emit('changed'))
     instance.on('broken', (error) => this.#broken(app, instance, error))
-    instance.vm.guest.on('exited', ({ exitCode, signal }) => {
-      const end = signal > 0 ? `signal ${signal}` : `exit code ${exitCode}`
+    instance.vm.guest.on('exited', ({ code, signal }) => {
+      const end = signal > 0 ? `signal ${signal}` : `exit code ${code}`
       setTimeout(() => instance.fail(new AppCrashed(end, lastLines.lines)), 50) // its last lines may still be on their way
     })
     this.emit('changed')
@@ -199,7 +202,15 @@ export class Fleet extends EventEmitter<{
     error?: { code: string; message: string; hint: string },
     instance?: string,
   ) {
-    this.#tools.tell({ team: app.team, app: app.name, release, kind, message, ...(error && { error }), ...(instance && { instance }) })
+    this.#tools.tell({
+      team: app.team,
+      app: app.name,
+      release,
+      kind,
+      message,
+      ...(error && { error }),
+      ...(instance && { instance }),
+    })
     if (kind !== 'ended') {
       const text = `${kind}: ${message}`
       this.#tools.logLine(app.team, app.name, { at: Date.now(), instance: instance ?? '', stream: 'system', text })

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
-import { edgeId, holdId, instanceId, appName, teamId } from '../core/ids.ts'
+import { appName, edgeId, holdId, instanceId, teamId } from '../core/ids.ts'
 import type { EdgeMessage } from '../fabric/hold.ts'
 import { createPskServer } from '../fabric/identity.ts'
 import { readMessages, writeMessage } from '../fabric/lines.ts'
@@ -16,7 +16,12 @@ const usage = z.object({
   egressBytes: z.number().nonnegative(),
   inFlight: z.number().nonnegative(),
 })
-const held = z.object({ hold: z.string().transform(holdId), instance: z.string().transform(instanceId), incarnation: z.number(), ...slots })
+const held = z.object({
+  hold: z.string().transform(holdId),
+  instance: z.string().transform(instanceId),
+  incarnation: z.number(),
+  ...slots,
+})
 
 const Message = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hello'), edge: z.string().transform(edgeId), epoch: z.string(), holds: z.array(held) }),

@@ -1,6 +1,6 @@
-import { type EdgeId, type HoldId, type InstanceId, newId } from '../core/ids.ts'
 import { errorFields, LittleError } from '../core/errors.ts'
-import { type AgentMessage, type EdgeMessage, type HeldByEdge, holdExpiryMs, type HoldUsage } from '../fabric/hold.ts'
+import { type EdgeId, type HoldId, type InstanceId, newId } from '../core/ids.ts'
+import { type AgentMessage, type EdgeMessage, type HeldByEdge, type HoldUsage, holdExpiryMs } from '../fabric/hold.ts'
 import type { AppOnNode } from './app-on-node.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instance } from './instance.ts'
@@ -68,7 +68,10 @@ export class Holds {
     }
   }
 
-  #hello({ edge: id, holds }: Extract<EdgeMessage, { type: 'hello' }>, send: (message: AgentMessage) => void): KnownEdge {
+  #hello(
+    { edge: id, holds }: Extract<EdgeMessage, { type: 'hello' }>,
+    send: (message: AgentMessage) => void,
+  ): KnownEdge {
     const edge = this.#edges.get(id) ?? { id, send, holds: new Map(), lastHeardAt: Date.now() }
     this.#edges.set(id, edge)
     edge.send = send
@@ -83,7 +86,11 @@ export class Holds {
   #recall(edge: KnownEdge, { hold: id, instance: instanceId, incarnation, soft, hard }: HeldByEdge) {
     const instance = this.#fleet.instance(instanceId)
     if (!instance || instance.record.incarnation !== incarnation) {
-      const reason = { code: 'instance.gone', message: `instance ${instanceId} is no more`, hint: 'Ask for another one' }
+      const reason = {
+        code: 'instance.gone',
+        message: `instance ${instanceId} is no more`,
+        hint: 'Ask for another one',
+      }
       edge.send?.({ type: 'gone', instance: instanceId, incarnation, reason })
       return
     }
@@ -136,9 +143,14 @@ export class Holds {
       const share = this.#share(app, edge, instance)
       if (share) return { instance, ...share }
     }
-    if (usable.length === 0 && app.starting === 0 && app.failure && Date.now() < app.failure.retryAt) throw app.failure.error
+    if (usable.length === 0 && app.starting === 0 && app.failure && Date.now() < app.failure.retryAt)
+      throw app.failure.error
     if (this.#fleet.grow(app) === 'starting') {
-      throw new Refused('hold.starting', `another instance of ${name} is being started`, 'Ask again when one is available')
+      throw new Refused(
+        'hold.starting',
+        `another instance of ${name} is being started`,
+        'Ask again when one is available',
+      )
     }
     for (const instance of usable) this.#askToShrink(app, edge, instance)
     throw new Refused('hold.at_limit', `${name} has as many instances as it may have`, 'Raise --max, or --concurrency')
@@ -175,7 +187,19 @@ export class Holds {
     instance.keep({ id: hold.id, edge: edge.id }).then(
       (timing) => {
         const { id, incarnation, address, port, keepConnections } = instance.record
-        const grant = { id: askId, hold: hold.id, instance: id, incarnation, address, port: port!, soft, hard, from, timing, keepConnections }
+        const grant = {
+          id: askId,
+          hold: hold.id,
+          instance: id,
+          incarnation,
+          address,
+          port: port!,
+          soft,
+          hard,
+          from,
+          timing,
+          keepConnections,
+        }
         edge.send?.({ type: 'granted', ...grant })
       },
       (error: unknown) => {
@@ -201,7 +225,12 @@ export class Holds {
     const { status: _, ...reason } = errorFields(error)
     for (const edge of this.#edges.values()) {
       for (const hold of edge.holds.values()) if (hold.instance === instance) edge.holds.delete(hold.id)
-      edge.send?.({ type: 'gone', instance: instance.id as InstanceId, incarnation: instance.record.incarnation, reason })
+      edge.send?.({
+        type: 'gone',
+        instance: instance.id as InstanceId,
+        incarnation: instance.record.incarnation,
+        reason,
+      })
     }
   }
 
@@ -214,7 +243,9 @@ export class Holds {
   }
 
   #holdsOn(instance: Instance): Hold[] {
-    return [...this.#edges.values()].flatMap(({ holds }) => [...holds.values()].filter((hold) => hold.instance === instance))
+    return [...this.#edges.values()].flatMap(({ holds }) =>
+      [...holds.values()].filter((hold) => hold.instance === instance),
+    )
   }
 
   #tellAll(message: AgentMessage) {

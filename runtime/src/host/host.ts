@@ -5,7 +5,7 @@ import { Bucket } from '../cluster/bucket.ts'
 import { Cluster } from '../cluster/connect.ts'
 import { publish } from '../cluster/stream.ts'
 import { type AppEvent, keys, subjects } from '../cluster/subjects.ts'
-import { type EdgeId, newId, type NodeId } from '../core/ids.ts'
+import { type EdgeId, type NodeId, newId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
 import { cachePaths } from '../core/paths.ts'
 import { raiseOwnMainThread } from '../core/priority.ts'
@@ -24,6 +24,7 @@ import { Fleet } from './fleet.ts'
 import { serveHolds } from './hold-server.ts'
 import { Holds } from './holds.ts'
 import { ImageCache } from './image-cache.ts'
+import type { Instance } from './instance.ts'
 import { LogShipper } from './log-shipper.ts'
 import { Meter } from './meter.ts'
 import { HostNetwork } from './network.ts'
@@ -92,11 +93,16 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   const announced = announceNode(cluster, config, machine, meter.publicKey, epoch, log)
   const stops = [announceSoftState(cluster, fleet, node, epoch), answerQuestions(cluster, fleet, node)]
   const sender = new UsageSender(cluster, meter, log)
+  const forEachInstance = (act: (instance: Instance) => void) => {
+    for (const instance of fleet.instances) act(instance)
+  }
   const timers = [
     // Adopted instances stay awake until every edge had the time to say what it holds.
-    setTimeout(() => adopted.forEach(({ instance }) => instance.settle()), holdExpiryMs),
-    setInterval(() => fleet.instances.forEach((instance) => instance.touch(Date.now() * 1000)), touchEveryMs),
-    setInterval(() => fleet.instances.forEach((instance) => instance.cutInterval(Date.now() * 1000)), cutEveryMs),
+    setTimeout(() => {
+      for (const { instance } of adopted) instance.settle()
+    }, holdExpiryMs),
+    setInterval(() => forEachInstance((instance) => instance.touch(Date.now() * 1000)), touchEveryMs),
+    setInterval(() => forEachInstance((instance) => instance.cutInterval(Date.now() * 1000)), cutEveryMs),
   ]
   if (!raiseOwnMainThread()) log.warn('real-time priority is refused: wakes will be late when the machine is busy')
   log.info({ adopted: adopted.length, isolation: machine.isolation }, 'the host agent is ready')
@@ -159,7 +165,19 @@ async function announceNode(
 ) {
   const { node: id, region, subnet, address, holds } = config
   const { isolation, accelerator, cpus, memoryMib } = machine
-  const entry = { id, region, isolation, accelerator, cpus, memoryMib, subnet, holds, publicKey, epoch, ...(address && { address }) }
+  const entry = {
+    id,
+    region,
+    isolation,
+    accelerator,
+    cpus,
+    memoryMib,
+    subnet,
+    holds,
+    publicKey,
+    epoch,
+    ...(address && { address }),
+  }
   const bucket = new Bucket(cluster, 'nodes', Node)
   while (!cluster.closing.aborted) {
     try {

@@ -199,7 +199,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
     this.#boost?.raise(this.vm.process.pid, this.#boostKey)
     this.vm.qmp.send('cont')
     try {
-      const clockMs = await this.vm.guest.setClock()
+      const clockMs = await this.vm.guest.setClock(wakeDeadlineMs)
       return { totalMs: performance.now() - begun, resumeMs, clockMs }
     } catch (cause) {
       const error = new WakeFailed(this.id, 'its clock was not set in time', { cause })
@@ -231,7 +231,17 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
   #beginInterval(startUs: number) {
     const { team, app, release, id, incarnation, vcpus, memoryMib } = this.record
     const kind = this.#kind
-    this.#interval = this.#meter.begin({ team, app, release, instance: id, incarnation, kind, vcpus, memoryMib, startUs })
+    this.#interval = this.#meter.begin({
+      team,
+      app,
+      release,
+      instance: id,
+      incarnation,
+      kind,
+      vcpus,
+      memoryMib,
+      startUs,
+    })
   }
 
   #endInterval(endUs: number) {

@@ -1,6 +1,6 @@
-import { freemem, loadavg, availableParallelism } from 'node:os'
-import { announce } from '../cluster/soft.ts'
+import { availableParallelism, freemem, loadavg } from 'node:os'
 import type { Cluster } from '../cluster/connect.ts'
+import { announce } from '../cluster/soft.ts'
 import { type NodeSoftState, subjects } from '../cluster/subjects.ts'
 import type { NodeId } from '../core/ids.ts'
 import { MIB } from '../core/units.ts'

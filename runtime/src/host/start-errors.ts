@@ -34,9 +34,14 @@ export class PortNotOpen extends LittleError {
   readonly code = 'app.port_not_open'
   readonly status = 502
   readonly hint: string
-  constructor(awaited: number | undefined, others: { port: number; loopbackOnly: boolean }[], afterMs: number, lines: string[]) {
-    const reachable = others.filter(({ loopbackOnly }) => !loopbackOnly).map(({ port }) => port)
-    const lonely = others.filter(({ loopbackOnly }) => loopbackOnly).map(({ port }) => port)
+  constructor(
+    awaited: number | undefined,
+    others: { port: number; loopback: boolean }[],
+    afterMs: number,
+    lines: string[],
+  ) {
+    const reachable = others.filter(({ loopback }) => !loopback).map(({ port }) => port)
+    const lonely = others.filter(({ loopback }) => loopback).map(({ port }) => port)
     const facts = [
       awaited === undefined ? 'the app opened no port' : `the app did not open port ${awaited}`,
       `within ${Math.round(afterMs / 1000)} s;`,

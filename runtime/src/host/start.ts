@@ -1,19 +1,20 @@
-import { mkdir, rm } from 'node:fs/promises'
-import { closeSync, openSync } from 'node:fs'
 import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { closeSync, openSync } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type InstanceId, newId } from '../core/ids.ts'
 import type { Release } from '../model/release.ts'
 import type { Template } from '../template/store.ts'
-import type { GuestIdentity } from '../vm/guest-identity.ts'
+import type { Identity } from '../vm/guest-identity.ts'
 import { restoreArguments } from '../vm/machine.ts'
 import { MicroVm } from '../vm/micro-vm.ts'
 import { restoreState } from '../vm/snapshot.ts'
 import { Instance } from './instance.ts'
 import { LastLines } from './last-lines.ts'
-import { type InstanceRecord, writeRecord } from './record.ts'
 import { awaitReady } from './ready.ts'
+import { type InstanceRecord, writeRecord } from './record.ts'
 import { stopSignalNumber } from './signals.ts'
 import type { HostTools } from './tools.ts'
 import { warmUp } from './warm-up.ts'
@@ -35,15 +36,26 @@ export interface Started {
 export async function startInstance(release: Release, tools: HostTools): Promise<Started> {
   const { team, app, number } = release
   const tell = (kind: 'template' | 'start' | 'warm' | 'parked', message: string, begun: number, instance?: string) =>
-    tools.tell({ team, app, release: number, kind, message, tookMs: performance.now() - begun, ...(instance ? { instance } : {}) })
+    tools.tell({
+      team,
+      app,
+      release: number,
+      kind,
+      message,
+      tookMs: performance.now() - begun,
+      ...(instance ? { instance } : {}),
+    })
 
   let begun = performance.now()
   let built = false
   const rootPath = await tools.rootOf(release.image.digest)
   const { digest } = release.image
-  const template = await tools.templates.get({ digest, rootPath, memoryMib: release.memoryMib, cpus: release.cpus }, () => {
-    built = true
-  })
+  const template = await tools.templates.get(
+    { digest, rootPath, memoryMib: release.memoryMib, cpus: release.cpus },
+    () => {
+      built = true
+    },
+  )
   tell('template', built ? 'booted the image up to its first instruction' : 'template is there', begun)
 
   const id = newId<InstanceId>('i')
@@ -130,7 +142,8 @@ async function restore(id: InstanceId, release: Release, template: Template, too
     await instance.begin(starter)
     return { instance, lastLines }
   } catch (error) {
-    for (const step of undo.reverse()) await step().catch((cause) => tools.log.warn({ cause, id }, 'clean-up after a failed start'))
+    for (const step of undo.reverse())
+      await step().catch((cause) => tools.log.warn({ cause, id }, 'clean-up after a failed start'))
     throw error
   }
 }
@@ -144,15 +157,19 @@ export function connectLogs(instance: Instance, lastLines: LastLines, tools: Hos
   })
 }
 
-async function identity(release: Release, record: InstanceRecord, tools: HostTools): Promise<GuestIdentity> {
+async function identity(release: Release, record: InstanceRecord, tools: HostTools): Promise<Identity> {
   const { config } = release
   const { gateway, gatewayMac } = tools.network
   const awaited = release.port ?? config.exposedPorts[0]
   return {
     hostname: release.app,
-    network: { ip: record.address, gateway, gatewayMac, dns: [gateway] },
+    ip: record.address,
+    gw: gateway,
+    gwmac: gatewayMac,
+    dns: [gateway],
+    entropy: randomBytes(64),
     user: config.user,
-    workingDir: config.workingDir,
+    cwd: config.workingDir,
     env: [...config.env, ...release.env, ...(await tools.secretsOf(release))],
     args: [...config.entrypoint, ...(release.command ?? config.cmd)],
     volumes: config.volumes,

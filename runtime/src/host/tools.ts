@@ -1,6 +1,6 @@
-import type { Logger } from '../core/log.ts'
-import type { AppName, ImageDigest, NodeId, TeamId } from '../core/ids.ts'
 import type { AppEvent, LogLine } from '../cluster/subjects.ts'
+import type { AppName, ImageDigest, NodeId, TeamId } from '../core/ids.ts'
+import type { Logger } from '../core/log.ts'
 import type { TemplateStore } from '../template/store.ts'
 import type { MachineShape } from '../vm/machine.ts'
 import type { Boost } from './boost.ts'

@@ -123,7 +123,9 @@ export class Qmp extends EventEmitter<{ event: [QmpEvent]; closed: [] }> {
 
   /** Writes a command without waiting for its answer: the wake path listens for events instead. */
   send<C extends keyof Commands>(command: C, args?: Commands[C]['args'], id = 0) {
-    this.#socket.write(`${JSON.stringify(args ? { execute: command, arguments: args, id } : { execute: command, id })}\n`)
+    this.#socket.write(
+      `${JSON.stringify(args ? { execute: command, arguments: args, id } : { execute: command, id })}\n`,
+    )
   }
 
   /** Gives QEMU an open descriptor under a name, for `fd:NAME` addresses. */
@@ -131,7 +133,11 @@ export class Qmp extends EventEmitter<{ event: [QmpEvent]; closed: [] }> {
     const id = this.#nextId++
     const answer = Promise.withResolvers<void>()
     this.#waiting.set(id, { resolve: answer.resolve as (value: never) => void, reject: answer.reject })
-    passDescriptor(this.#socket, `${JSON.stringify({ execute: 'getfd', arguments: { fdname: name }, id })}\n`, descriptor)
+    passDescriptor(
+      this.#socket,
+      `${JSON.stringify({ execute: 'getfd', arguments: { fdname: name }, id })}\n`,
+      descriptor,
+    )
     await answer.promise
   }
 

@@ -2,7 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LittleError } from '../../core/errors.ts'
-import { newId, type NodeId, type EdgeId } from '../../core/ids.ts'
+import { type EdgeId, type NodeId, newId } from '../../core/ids.ts'
 import { freePort } from './ports.ts'
 
 const port = z.coerce.number().int().min(1).max(65535)
@@ -25,7 +25,9 @@ export class BadCloudConfig extends LittleError {
   readonly hint: string
   constructor(where: string, reason: string) {
     super(`${where}: ${reason}`)
-    this.hint = where.startsWith('LITTLE_') ? `Set ${where} to a port between 1 and 65535` : `Put ${where} right or remove it`
+    this.hint = where.startsWith('LITTLE_')
+      ? `Set ${where} to a port between 1 and 65535`
+      : `Put ${where} right or remove it`
   }
 }
 
@@ -34,7 +36,10 @@ export async function cloudConfig(data: string): Promise<CloudConfig> {
   const path = join(data, 'cloud.json')
   const text = await readFile(path, 'utf8').catch(() => undefined)
   const config = text === undefined ? await newConfig() : parse(path, text)
-  for (const [variable, key] of [['LITTLE_EDGE_PORT', 'edgePort'], ['LITTLE_API_PORT', 'apiPort']] as const) {
+  for (const [variable, key] of [
+    ['LITTLE_EDGE_PORT', 'edgePort'],
+    ['LITTLE_API_PORT', 'apiPort'],
+  ] as const) {
     const given = process.env[variable]
     if (given === undefined) continue
     const parsed = port.safeParse(given)

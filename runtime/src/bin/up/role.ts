@@ -108,7 +108,15 @@ export class Role {
     const startTime = pid === undefined ? undefined : startTimeOf(pid)
     if (pid === undefined || startTime === undefined) return
     const { name: role } = this.spec
-    writeRunFile(this.#dataDir, { role, pid, startTime, state, restarts: this.#restarts, since: Date.now(), log: this.#log })
+    writeRunFile(this.#dataDir, {
+      role,
+      pid,
+      startTime,
+      state,
+      restarts: this.#restarts,
+      since: Date.now(),
+      log: this.#log,
+    })
   }
 }
 
