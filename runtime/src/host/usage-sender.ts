@@ -1,0 +1,62 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Cluster } from '../cluster/connect.ts'
+import { publish } from '../cluster/stream.ts'
+import { subjects } from '../cluster/subjects.ts'
+import type { NodeId } from '../core/ids.ts'
+import type { Meter } from './meter.ts'
+
+/** A record is some 700 bytes and a message holds 1 MiB at the most. */
+const recordsPerMessage = 500
+const everyMs = 1_000
+
+/**
+ * Carries closed intervals to the USAGE stream: one message per node and second, more only to catch up. A record leaves
+ * the spool after its acknowledgement; one that is sent twice is recognized by (node, sequence).
+ */
+export class UsageSender implements AsyncDisposable {
+  readonly #meter: Meter
+  readonly #cluster: Cluster
+  readonly #node: NodeId
+  readonly #stopping = new AbortController()
+  readonly #loop: Promise<void>
+
+  constructor({ meter, cluster, node }: { meter: Meter; cluster: Cluster; node: NodeId }) {
+    this.#meter = meter
+    this.#cluster = cluster
+    this.#node = node
+    this.#loop = this.#sendForEver()
+  }
+
+  /** Tries once more to send the rest, for at most 2 s; what could not be sent stays in the spool. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#loop
+    if (this.#cluster.now) await this.#send(2_000).catch(() => {})
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  async #sendForEver(): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      try {
+        if (this.#cluster.now && (await this.#send(10_000)) === recordsPerMessage) continue
+      } catch (error) {
+        this.#cluster.log?.warn({ error: String(error) }, 'usage records are kept and sent later')
+      }
+      await delay(everyMs, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  async #send(deadlineMs: number): Promise<number> {
+    const records = await this.#meter.nextRecords(recordsPerMessage)
+    const [first, last] = [records[0], records.at(-1)]
+    if (!first || !last) return 0
+    const messageId = `${this.#node}-${first.sequence}-${last.sequence}`
+    await publish(this.#cluster, subjects.usage(this.#node), records, { messageId, deadlineMs })
+    this.#meter.acknowledge(records)
+    return records.length
+  }
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+
+/** The question behind `little cost`. */
+export const CostQuery = z.object({
+  by: z.enum(['app', 'hour', 'day', 'team']),
+  team: z.string().optional(),
+  app: z.string().optional(),
+  /** ms since the epoch; whole hours: the hour that contains it counts. */
+  fromMs: z.number().optional(),
+  toMs: z.number().optional(),
+})
+export type CostQuery = z.infer<typeof CostQuery>
+
+export const CostRow = z.object({
+  team: z.string(),
+  /** Not with `by: team`. */
+  app: z.string().optional(),
+  /** Begin of the hour or day (UTC), ms since the epoch; only with `by: hour | day`. */
+  atMs: z.number().optional(),
+  /** 'prepare' (start, warm-up) is shown apart, at price 0. */
+  kind: z.enum(['run', 'prepare']),
+  runMs: z.number(),
+  vcpuMs: z.number(),
+  mibMs: z.number(),
+  egressBytes: z.number(),
+  requests: z.number(),
+  /** An integer as text: it may be larger than a number can hold. */
+  microcredits: z.string(),
+})
+export type CostRow = z.infer<typeof CostRow>
