@@ -1,17 +1,14 @@
 // Exec sessions: commands inside the program's namespaces, as its user, each in a session of its own. Both directions
 // have a window of 64 KiB that the receiver opens again with credit, so that no session holds up the channel.
 #include <errno.h>
-#include <fcntl.h>
-#include <pty.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "init.h"
+#include "command.h"
 
 enum { SESSIONS = 16, WINDOW = 64 << 10, PIECE = 16 << 10, TTY = 1 };
 
@@ -152,7 +149,7 @@ void exec_resize(const uint8_t *payload, size_t length) {
 }
 
 static void end_session(struct session *session) {
-  if (!session->ended) kill(-session->pid, SIGKILL);
+  if (!session->ended) kill(-session->pid, SIGKILL), kill(session->pid, SIGKILL); // the group may not exist yet
   forget(session); // its exit is reaped without anybody to be told
 }
 
@@ -169,7 +166,7 @@ void exec_kill_all(void) {
 bool exec_reaped(pid_t pid, int status) {
   for (int i = 0; i < SESSIONS; i++) {
     struct session *session = &sessions[i];
-    if (!session->used || session->pid != pid) continue;
+    if (!session->used || session->ended || session->pid != pid) continue;
     session->ended = true;
     session->status = status;
     finish_if_over(session);
@@ -178,69 +175,21 @@ bool exec_reaped(pid_t pid, int status) {
   return false;
 }
 
-struct descriptors { int in, out, err; };
-
-_Noreturn static void become_command(bool tty, struct descriptors child, const char *const *argv,
-                                        const struct environment *environment) {
-  char problem[512];
-  program_enter_mounts();
-  child_reset();
-  setsid();
-  dup2(child.in, 0), dup2(child.out, 1), dup2(child.err, 2);
-  if (tty) ioctl(0, TIOCSCTTY, 0);
-  if (fchown(0, program_user.uid, -1) || (!tty && (fchown(1, program_user.uid, -1) || fchown(2, program_user.uid, -1))))
-    dprintf(2, "exec: owner of the standard streams: %s\n", strerror(errno));
-  const char *folder = identity_get("cwd", 0);
-  if (!user_become(&program_user)) {
-    dprintf(2, "cannot become user %u: %s\n", program_user.uid, strerror(errno));
-    _exit(125);
-  }
-  if (chdir(folder && *folder ? folder : "/")) dprintf(2, "cannot enter %s: %s\n", folder, strerror(errno));
-  int code = launch(argv, environment, problem, sizeof problem);
-  dprintf(2, "%s\n", problem);
-  _exit(code);
-}
-
-// Descriptors of ours in `own`, of the child in `child`; with a terminal both are its two ends.
-static bool open_streams(bool tty, const uint8_t *size, struct descriptors *own, struct descriptors *child) {
-  if (tty) {
-    struct winsize window = {.ws_row = size[0] | size[1] << 8, .ws_col = size[2] | size[3] << 8};
-    int leader, follower;
-    if (openpty(&leader, &follower, 0, 0, &window)) return false;
-    fcntl(leader, F_SETFD, FD_CLOEXEC), fcntl(follower, F_SETFD, FD_CLOEXEC);
-    *own = (struct descriptors){leader, leader, -1};
-    *child = (struct descriptors){follower, follower, follower};
-  } else {
-    int in[2], out[2], err[2];
-    if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC)) return false;
-    *own = (struct descriptors){in[1], out[0], err[0]};
-    *child = (struct descriptors){in[0], out[1], err[1]};
-  }
-  fcntl(own->in, F_SETFL, O_NONBLOCK), fcntl(own->out, F_SETFL, O_NONBLOCK);
-  if (own->err >= 0) fcntl(own->err, F_SETFL, O_NONBLOCK);
-  return true;
-}
-
-static void close_streams(bool tty, struct descriptors streams) {
-  close(streams.in);
-  if (!tty) close(streams.out), close(streams.err);
-}
-
 static void open_session(struct session *session, const uint8_t *payload, const char *const *argv,
                          const struct environment *environment) {
   uint32_t id = get32(payload);
   bool tty = payload[4] & TTY;
-  struct descriptors own, child;
+  struct streams own, child;
   uint8_t *input = malloc(WINDOW);
-  if (!input || !open_streams(tty, payload + 5, &own, &child)) {
+  if (!input || !streams_open(tty, payload + 5, &own, &child)) {
     free(input);
     return refuse(id, "the guest has no resources left for another session\n");
   }
   pid_t pid = program_enter();
-  if (pid == 0) become_command(tty, child, argv, environment);
-  close_streams(tty, child);
+  if (pid == 0) command_become(tty, child, argv, environment);
+  streams_close(&child);
   if (pid < 0) {
-    close_streams(tty, own);
+    streams_close(&own);
     free(input);
     return refuse(id, "the program is not running\n");
   }
@@ -250,7 +199,6 @@ static void open_session(struct session *session, const uint8_t *payload, const 
     .in = {own.in, EPOLLOUT, on_input_room, false},
     .used = true, .tty = tty, .id = id, .pid = pid, .window = WINDOW, .input = input,
   };
-  if (tty) session->in.fd = fcntl(own.out, F_DUPFD_CLOEXEC, 3); // epoll takes a descriptor only once
   watch(&session->out), watch(&session->err);
 }
 

@@ -20,7 +20,7 @@ export async function ensureGuest(progress: (line: string) => void, cache = cach
   const paths = cachePaths(cache)
   const stamp = join(dirname(paths.initrd), 'stamp')
   const wanted = await fingerprint()
-  const [kernel, built] = await Promise.all([textOf(join(dirname(paths.kernel), 'release')), textOf(stamp)])
+  const [kernel, built] = await Promise.all([keptKernel(dirname(paths.kernel)), textOf(stamp)])
   if (kernel !== undefined && built === `${wanted} ${kernel}`) return
 
   await mkdir(cache, { recursive: true })
@@ -38,6 +38,12 @@ export async function ensureGuest(progress: (line: string) => void, cache = cach
   }
 }
 
+/** The release of the kernel in the cache, unless it was kept with other modules than those we want now. */
+async function keptKernel(folder: string): Promise<string | undefined> {
+  const [list, kept] = await Promise.all([textOf(join(sources, 'modules.list')), textOf(join(folder, 'modules.list'))])
+  return kept === list ? textOf(join(folder, 'release')) : undefined
+}
+
 async function fetchKernel(progress: (line: string) => void, cache: string): Promise<string> {
   const name = await newestKernelPackage()
   progress(`Fetching ${name} (27 MB) for the guests; it is not installed on this machine`)
@@ -50,6 +56,7 @@ async function fetchKernel(progress: (line: string) => void, cache: string): Pro
     for (const [index, file] of (await wantedModules(join(work, 'package/lib/modules', release))).entries()) {
       await copyFile(file, join(kept, 'modules', `${String(index).padStart(2, '0')}-${basename(file)}`))
     }
+    await copyFile(join(sources, 'modules.list'), join(kept, 'modules.list'))
     await writeFile(join(kept, 'release'), release)
     await rm(join(cache, 'kernel'), { recursive: true, force: true })
     await rename(kept, join(cache, 'kernel'))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeIdentity } from './guest-identity.ts'
+import { encodeIdentity, IdentityTooLarge } from './guest-identity.ts'
 
 const identity = {
   hostname: 'shop',
@@ -33,4 +33,8 @@ test('a NUL in a value cannot smuggle in another record', () => {
     ['user=web'],
   )
   assert.ok(list.includes('env=A=1user=root'))
+})
+
+test('an identity that no frame can hold is refused before it is sent', () => {
+  assert.throws(() => encodeIdentity({ ...identity, env: ['A'.repeat(1024 * 1024)] }), IdentityTooLarge)
 })

@@ -1,3 +1,6 @@
+import { LittleError } from '../core/errors.ts'
+import { frameMax } from './guest-frames.ts'
+
 /** What makes a copy of a template into one instance. */
 export interface Identity {
   hostname: string
@@ -24,7 +27,16 @@ export interface Identity {
   ports: number[]
 }
 
-/** The payload of `identity`: NUL-terminated `key=value` records, with the time of this moment. */
+export class IdentityTooLarge extends LittleError {
+  readonly code = 'guest.identity_too_large'
+  readonly status = 422
+  readonly hint = 'Put large values into a file of the image instead of its environment or command'
+  constructor(byteCount: number) {
+    super(`environment and command are ${byteCount} bytes long, the guest takes ${frameMax - 1}`)
+  }
+}
+
+/** The payload of `identity`: NUL-terminated `key=value` records, with the time of this moment. @throws IdentityTooLarge */
 export function encodeIdentity(identity: Identity): Buffer {
   const { ip, gw, gwmac } = identity
   const records: Record[] = [
@@ -46,7 +58,9 @@ export function encodeIdentity(identity: Identity): Buffer {
   add('arg', identity.args)
   add('vol', identity.volumes)
   add('port', identity.ports.map(String))
-  return encodeRecords(records)
+  const payload = encodeRecords(records)
+  if (payload.length >= frameMax) throw new IdentityTooLarge(payload.length)
+  return payload
 }
 
 type Record = [key: string, value: string]
