@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { writeRunFile } from '../../runtime/src/core/run-files.ts'
 import { startTimeOf } from '../../runtime/src/vm/process.ts'
@@ -71,4 +73,19 @@ test('os-release is read with and without quotes', () => {
     ID: 'debian',
     VERSION_ID: '12',
   })
+})
+
+test('little doctor ends with 0 exactly when the machine is usable, and says why in JSON', async () => {
+  const doctor = spawn(join(import.meta.dirname, '../../bin/little'), ['doctor', '--json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const [output, [code]] = await Promise.all([text(doctor.stdout), once(doctor, 'close')])
+  const said = JSON.parse(output) as { usable: boolean; findings: { name: string; level: string; next?: string }[] }
+  assert.equal(code, said.usable ? 0 : 1)
+  assert.equal(said.usable, !said.findings.some(({ level }) => level === 'fail'))
+  assert.deepEqual(
+    said.findings.filter(({ level, next }) => level !== 'ok' && !next),
+    [],
+    'what is not ok has a next step',
+  )
 })
