@@ -1,6 +1,17 @@
 import { z } from 'zod'
 import { NatsConfig } from '../cluster/connect.ts'
 
+/**
+ * How long a node may take from one step of a start to the next, ms. A template means: fetch the image, boot a kernel,
+ * save it; emulated on two busy cores that has taken 40 s. A start's own limit (release.startDeadlineMs) comes on top.
+ */
+const StepLimits = z.object({
+  template: z.number().default(300_000),
+  start: z.number().default(30_000),
+  warm: z.number().default(90_000),
+  parked: z.number().default(30_000),
+})
+
 /** What `little up` hands the control. */
 export const ControlConfig = z.object({
   nats: NatsConfig,
@@ -11,6 +22,7 @@ export const ControlConfig = z.object({
   /** Where people reach apps: `http://<app>.<domain>:<edgePort>`. */
   domain: z.string().default('localhost'),
   edgePort: z.number().int().default(8080),
+  stepLimitsMs: StepLimits.prefault({}),
 })
 export type ControlConfig = z.infer<typeof ControlConfig>
 

@@ -176,6 +176,23 @@ test('a deploy whose client goes away is rolled back, and so is one that a resta
   await gone(() => remains(state))
 })
 
+test('a node that never answers is named with the step that was awaited and the limit', async (t) => {
+  const cloud = await startCloud(t, await startNats(t), { templateLimitMs: 200 })
+  cloud.host.silent = true
+  const named = /the step 'template' on n-test took longer than 200 ms/
+  await assert.rejects(deploy(cloud, 'web', { image: await layout(cloud) }), named)
+  assert.deepEqual(await remains(openState(cloud.cluster)), [])
+})
+
+test('two deploys of one app do not run at a time', async (t) => {
+  const cloud = await startCloud(t, await startNats(t))
+  const image = await layout(cloud)
+  const both = await Promise.allSettled([deploy(cloud, 'web', { image }), deploy(cloud, 'web', { image })])
+  const [refused] = both.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[]
+  assert.ok(code('deploy.in_progress')(refused?.reason))
+  assert.equal((await clientOf(cloud).app('web')).release, 1)
+})
+
 test('nodes fetch the root of an image with their own token, and secrets are in no log', async (t) => {
   const cloud = await startCloud(t, await startNats(t))
   const { live } = await deploy(cloud, 'web', { image: await layout(cloud), secrets: { KEY: 'hunter2-hunter2' } })

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { TeamId } from '../core/ids.ts'
 import { UnknownUpload, UploadBroken } from './errors.ts'
@@ -19,9 +19,15 @@ export async function takeUpload(dataDir: string, team: TeamId, kind: 'archive' 
   const path = join(folderOf(dataDir, team), id)
   await mkdir(folderOf(dataDir, team), { recursive: true, mode: 0o700 })
   let bytes = 0
-  body.on('data', (chunk: Buffer) => (bytes += chunk.length))
+  const counted = async function* (chunks: AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
+      bytes += chunk.length
+      yield chunk
+    }
+  }
   try {
-    await (kind === 'archive' ? pipeline(body, createWriteStream(path, { mode: 0o600 })) : unpack(path, body))
+    if (kind === 'archive') await pipeline(body, counted, createWriteStream(path, { mode: 0o600 }))
+    else await unpack(path, (into) => pipeline(body, counted, into))
   } catch (error) {
     await rm(path, { recursive: true, force: true })
     throw error instanceof UploadBroken
@@ -32,16 +38,17 @@ export async function takeUpload(dataDir: string, team: TeamId, kind: 'archive' 
 }
 
 /** GNU tar refuses `..`, strips a leading `/`, and never writes through a symlink of the archive. */
-async function unpack(path: string, body: Readable): Promise<void> {
+async function unpack(path: string, feed: (into: Writable) => Promise<void>): Promise<void> {
   await mkdir(path, { mode: 0o700 })
   const args = ['-x', '--no-same-owner', '--no-same-permissions', '-f', '-', '-C', path]
   const tar = spawn('tar', args, { stdio: ['pipe', 'ignore', 'pipe'] })
   let complaint = ''
   tar.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = `${complaint}${text}`.slice(-500)))
   const exited = once(tar, 'exit')
-  await pipeline(body, tar.stdin).catch(() => {}) // tar's own complaint says more
+  const cut = await feed(tar.stdin).catch((error: Error) => error)
   const [code] = await exited
   if (code !== 0) throw new UploadBroken(complaint.trim() || `tar ended with ${code}`)
+  if (cut) throw new UploadBroken(cut.message)
 }
 
 export async function uploadPath(dataDir: string, team: TeamId, reference: string): Promise<string> {

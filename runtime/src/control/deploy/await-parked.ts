@@ -4,21 +4,12 @@ import type { NodeId } from '../../core/ids.ts'
 import type { Node } from '../../model/node.ts'
 import type { Release } from '../../model/release.ts'
 import type { Cloud } from '../cloud.ts'
+import type { ControlConfig } from '../config.ts'
 import { DeployCancelled, DeployTimedOut } from '../errors.ts'
 import type { Tell } from './steps.ts'
 
-type HostStep = 'template' | 'start' | 'warm' | 'parked'
+type HostStep = keyof ControlConfig['stepLimitsMs']
 
-/**
- * How long a node may take from one step to the next, ms. A template means: fetch the image, boot a kernel, save it.
- * Emulated on two busy cores that has taken 40 s; a start's own limit (release.startDeadlineMs) comes on top of 30 s.
- */
-const stepLimitMs: Record<HostStep, (release: Release) => number> = {
-  template: () => 300_000,
-  start: ({ startDeadlineMs }) => startDeadlineMs + 30_000,
-  warm: () => 90_000,
-  parked: () => 30_000,
-}
 const following: Partial<Record<AppEvent['kind'], HostStep>> = { template: 'start', start: 'warm', warm: 'parked' }
 
 /**
@@ -34,7 +25,7 @@ export async function awaitParked(
   signal: AbortSignal,
 ): Promise<{ node: Node; instance: string }> {
   const waiting = new Set<NodeId>(nodes.map(({ id }) => id))
-  const timer = stepTimer(release, waiting)
+  const timer = stepTimer(release, cloud.config.stepLimitsMs, waiting)
   const ended = AbortSignal.any([signal, timer.signal])
   try {
     for await (const event of cloud.events.of(release.team, release.app, after, ended)) {
@@ -61,13 +52,13 @@ const nodeError = ({ error, message }: AppEvent) =>
   new RemoteError({ code: 'app.failed', message, hint: 'little logs may say more', status: 502, ...error })
 
 /** Aborts its signal when the awaited step does not come in time. */
-function stepTimer(release: Release, nodes: ReadonlySet<NodeId>) {
+function stepTimer(release: Release, limitsMs: ControlConfig['stepLimitsMs'], nodes: ReadonlySet<NodeId>) {
   const controller = new AbortController()
   let failure: DeployTimedOut | undefined
   let timer: NodeJS.Timeout | undefined
   const awaitStep = (step: HostStep) => {
     clearTimeout(timer)
-    const limitMs = stepLimitMs[step](release)
+    const limitMs = limitsMs[step] + (step === 'start' ? release.startDeadlineMs : 0)
     timer = setTimeout(() => {
       failure = new DeployTimedOut(`the step '${step}' on ${[...nodes].join(', ')}`, limitMs)
       controller.abort()

@@ -5,7 +5,7 @@ import { Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { pino } from 'pino'
 import type { Cluster, NatsConfig } from '../../cluster/connect.ts'
-import type { ControlConfig } from '../config.ts'
+import { ControlConfig } from '../config.ts'
 import { type Control, startControl } from '../control.ts'
 import { type ScriptedHost, startScriptedHost } from './scripted-host.ts'
 
@@ -26,18 +26,17 @@ export interface TestCloud {
 export async function startCloud(
   t: TestContext,
   nats: { config: NatsConfig; open(name?: string): Cluster },
-  options: { freeMib?: number } = {},
+  options: { freeMib?: number; templateLimitMs?: number } = {},
 ): Promise<TestCloud> {
   const dir = await mkdtemp(join(tmpdir(), 'littlecloud-test-control-'))
   t.after(() => rm(dir, { recursive: true, force: true }))
-  const config: ControlConfig = {
+  const config = ControlConfig.parse({
     nats: nats.config,
     dataDir: dir,
     clusterKey: join(dir, 'cluster.key'),
     listen: { host: '127.0.0.1', port: 0 },
-    domain: 'localhost',
-    edgePort: 8080,
-  }
+    stepLimitsMs: { template: options.templateLimitMs },
+  })
   const lines: string[] = []
   const sink = new Writable({
     write(chunk, _, done) {
