@@ -45,6 +45,22 @@ test("the page of an instance's life is what its table of moves says", () => {
   assert.equal(read(instancePagePath), instancePage(), 'run: sh scripts/with-node.sh scripts/docs-instance.ts')
 })
 
+test('each dependency says in CONTRIBUTING.md what it saves and how we would leave it', () => {
+  const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<string, Record<string, string>>
+  const rows = read('CONTRIBUTING.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+  const named = new Set(
+    rows
+      .flatMap((row) => (row.split('|')[1] ?? '').replace('*for development*', '').split(','))
+      .map((name) => name.trim()),
+  )
+  assert.deepEqual(
+    Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !named.has(name)),
+    [],
+  )
+})
+
 test('each promise has a bound and a measurement that exists', () => {
   const promises = parsePromises(read('PROMISES.md'))
   assert.ok(promises.length > 0)
