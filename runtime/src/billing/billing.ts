@@ -1,38 +1,52 @@
+import type { KeyObject } from 'node:crypto'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { answer } from '../cluster/ask.ts'
 import { Bucket } from '../cluster/bucket.ts'
 import { CachedBucket } from '../cluster/cached-bucket.ts'
-import type { Cluster } from '../cluster/connect.ts'
+import { Cluster } from '../cluster/connect.ts'
 import { ensureStorage } from '../cluster/storage.ts'
 import { read } from '../cluster/stream.ts'
 import { subjects } from '../cluster/subjects.ts'
+import { raise } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
 import { CostQuery } from '../model/cost.ts'
 import { Node } from '../model/node.ts'
 import { UsageRecord, usageKey } from '../model/usage.ts'
+import type { BillingConfig } from './config.ts'
 import { cost } from './cost.ts'
 import { Intake } from './intake.ts'
 import { openStore } from './store.ts'
 
-/** The role: reads USAGE into the read model and answers what things cost. Resolves when the signal ends it. */
-export async function runBilling(cluster: Cluster, { dataDir }: { dataDir: string }, signal: AbortSignal) {
-  const database = openStore(join(dataDir, 'usage.sqlite'))
-  const stopAnswering = answer(cluster, subjects.askBilling('cost'), CostQuery, (query) => cost(database, query))
+/** The role: reads USAGE into the read model and answers what things cost, until it is disposed of. */
+export async function startBilling(config: BillingConfig, log: Logger): Promise<AsyncDisposable> {
+  const cluster = Cluster.open(config.nats, { name: 'billing', log })
+  const database = openStore(join(config.dataDir, 'usage.sqlite'))
+  const keys = new Map<string, KeyObject>()
+  const intake = new Intake(database, (node) => keys.get(node))
   const nodes = await CachedBucket.open(new Bucket(cluster, 'nodes', Node), {
-    file: join(dataDir, 'nodes.json'),
-    onChange: (change) => queueMicrotask(() => change.type === 'put' && intake.nodeKnown(change.key)),
+    file: join(config.dataDir, 'nodes.json'),
+    onChange: (change) => {
+      if (change.type === 'removed') return // what the node used before it left is still to be verified
+      keys.set(change.key, usageKey(change.value.publicKey))
+      intake.nodeKnown(change.key)
+    },
   })
-  const intake = new Intake(database, (node) => {
-    const key = nodes.value(node)?.publicKey
-    return key === undefined ? undefined : usageKey(key)
-  })
-  try {
-    await storageReady(cluster, signal)
-    await takeIn(cluster, intake, signal)
-  } finally {
-    stopAnswering()
-    await nodes.close()
-    database.close()
+  const stopAnswering = answer(cluster, subjects.askBilling('cost'), CostQuery, (query) => cost(database, query))
+  const ending = new AbortController()
+  const reading = storageReady(cluster, ending.signal).then(() => takeIn(cluster, intake, ending.signal))
+  // A read model that cannot be written is nothing to go on with: the process ends, and the supervisor starts it again.
+  reading.catch((error) => queueMicrotask(() => raise(error)))
+  return {
+    async [Symbol.asyncDispose]() {
+      ending.abort()
+      stopAnswering()
+      await reading
+      await nodes.close()
+      await cluster.close()
+      database.close()
+    },
   }
 }
 
@@ -56,7 +70,9 @@ async function storageReady(cluster: Cluster, signal: AbortSignal): Promise<void
       await ensureStorage(cluster)
       return
     } catch (error) {
-      if (!signal.aborted) cluster.log?.warn({ error: String(error) }, 'the streams are not there yet')
+      if (signal.aborted) return
+      cluster.log?.warn({ error: String(error) }, 'the streams are not there yet')
+      await delay(250, undefined, { signal }).catch(() => {})
     }
   }
 }

@@ -1,15 +1,10 @@
-import { z } from 'zod'
-import { runBilling } from '../billing/billing.ts'
-import { Cluster, NatsConfig } from '../cluster/connect.ts'
+import { startBilling } from '../billing/billing.ts'
+import { BillingConfig } from '../billing/config.ts'
 import { readRoleConfig } from '../core/config.ts'
 import { createLog } from '../core/log.ts'
+import { runRole } from './role-process.ts'
 
-const BillingConfig = z.object({ nats: NatsConfig, dataDir: z.string() })
-
-const config = readRoleConfig(BillingConfig)
-const log = createLog('billing')
-const ending = new AbortController()
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ending.abort())
-
-await using cluster = Cluster.open(config.nats, { name: 'billing', log })
-await runBilling(cluster, config, ending.signal)
+await runRole('billing', async () => {
+  const billing = await startBilling(readRoleConfig(BillingConfig), createLog('billing'))
+  return () => billing[Symbol.asyncDispose]()
+})
