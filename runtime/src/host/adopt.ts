@@ -39,7 +39,7 @@ async function adopt(dir: string, record: InstanceRecord, tools: HostTools): Pro
   tools.boost?.reset(process.pid)
   const vm = await MicroVm.adopt(dir, process)
   const { running } = await vm.qmp.execute('query-status')
-  const interval = tools.meter.resume(record.id)
+  const interval = tools.meter.leftOpen.find(({ instance }) => instance === record.id)
   const state = running ? 'running' : 'parked'
   const instance = new Instance({ record, vm, state, meter: tools.meter, boost: tools.boost, interval })
   const lastLines = new LastLines()

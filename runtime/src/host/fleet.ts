@@ -212,8 +212,7 @@ export class Fleet extends EventEmitter<{
       ...(instance && { instance }),
     })
     if (kind !== 'ended') {
-      const text = `${kind}: ${message}`
-      this.#tools.logLine(app.team, app.name, { at: Date.now(), instance: instance ?? '', stream: 'system', text })
+      this.#tools.logs.source({ team: app.team, app: app.name, instance: instance ?? '' }).system(`${kind}: ${message}`)
     }
   }
 }

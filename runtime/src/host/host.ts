@@ -50,7 +50,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   const clusterKey = Buffer.from((await readFile(config.clusterKey, 'utf8')).trim(), 'hex')
   const network = await HostNetwork.open({ node, subnet: config.subnet })
   await network.allowEdges(config.edges)
-  const meter = await Meter.open({ dir: join(dataDir, 'usage'), node, isolation: machine.isolation })
+  const meter = Meter.open({ dir: join(dataDir, 'usage'), node, isolation: machine.isolation })
   const boost = await Boost.start(cachePaths().jailBoost, log)
   const templates = await openTemplates(config, machine, network)
   const images = new ImageCache(join(dataDir, 'images'), config.control)
@@ -74,15 +74,19 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
       return entry ? openSecrets(clusterKey, key, entry.value) : []
     },
     tell: (event) => tellEvent(cluster, { ...event, at: Date.now(), node }, log),
-    logLine: (team, app, line) => logs.line(team, app, line),
-    logBytes: (team, app, instance, stream, bytes) => logs.bytes(team, app, instance, stream, bytes),
+    logs,
     log,
   }
 
   const fleet = new Fleet(tools)
   const adopted = await adoptInstances(tools)
   for (const started of adopted) fleet.adopt(started)
-  meter.endAbandoned()
+  // Nobody knows how much longer these ran: they end where they were last seen, in the customer's favour.
+  const resumed = new Set(adopted.map(({ instance }) => instance.id))
+  for (const interval of meter.leftOpen) {
+    if (resumed.has(instanceId(interval.instance))) continue
+    interval.end({ endUs: interval.touchedUs, edges: [], holds: [], egressBytes: 0, requests: 0 })
+  }
   const holds = new Holds(fleet)
   const desired = await followDesired(cluster, fleet, node, join(dataDir, 'state'))
   const holdServer = await serveHolds(holds, {
@@ -92,7 +96,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   const epoch = newId<EdgeId>('epoch')
   const announced = announceNode(cluster, config, machine, meter.publicKey, epoch, log)
   const stops = [announceSoftState(cluster, fleet, node, epoch), answerQuestions(cluster, fleet, node)]
-  const sender = new UsageSender(cluster, meter, log)
+  const sender = new UsageSender({ meter, cluster, node })
   const forEachInstance = (act: (instance: Instance) => void) => {
     for (const instance of fleet.instances) act(instance)
   }
@@ -119,8 +123,8 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
       templates.close()
       boost?.close()
       await logs.close()
-      await sender.close()
-      await meter.close()
+      await sender.stop()
+      meter.close()
       await network.close()
       await cgroups.close?.()
       await cluster.close()

@@ -151,10 +151,13 @@ async function restore(id: InstanceId, release: Release, template: Template, too
 /** Everything the program writes goes to the app's log, and its last lines are kept for the error that may come. */
 export function connectLogs(instance: Instance, lastLines: LastLines, tools: HostTools) {
   const { team, app, id } = instance.record
+  const source = tools.logs.source({ team, app, instance: id })
   instance.vm.guest.on('log', (stream, bytes) => {
     lastLines.add(bytes)
-    tools.logBytes(team, app, id, stream, bytes)
+    source.write(stream, bytes)
   })
+  instance.vm.guest.on('dropped', (byteCount) => source.system(`${byteCount} bytes of output were lost`))
+  instance.vm.guest.on('closed', () => source.close())
 }
 
 async function identity(release: Release, record: InstanceRecord, tools: HostTools): Promise<Identity> {

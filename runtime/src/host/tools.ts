@@ -1,9 +1,10 @@
-import type { AppEvent, LogLine } from '../cluster/subjects.ts'
+import type { AppEvent } from '../cluster/subjects.ts'
 import type { AppName, ImageDigest, NodeId, TeamId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
 import type { TemplateStore } from '../template/store.ts'
 import type { MachineShape } from '../vm/machine.ts'
 import type { Boost } from './boost.ts'
+import type { LogShipper } from './log-shipper.ts'
 import type { Meter } from './meter.ts'
 import type { HostNetwork } from './network.ts'
 
@@ -24,7 +25,6 @@ export interface HostTools {
   /** `NAME=value`, opened; never logged, never written. */
   secretsOf(release: { team: TeamId; app: AppName; number: number }): Promise<string[]>
   tell(event: Omit<AppEvent, 'at' | 'node'>): void
-  logLine(team: TeamId, app: AppName, line: LogLine): void
-  logBytes(team: TeamId, app: AppName, instance: string, stream: 'stdout' | 'stderr', bytes: Uint8Array): void
+  logs: LogShipper
   log: Logger
 }
