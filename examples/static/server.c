@@ -40,6 +40,7 @@ static int send_text(int fd, const char *status, const char *text, int with_body
 // The file of a request's path, opened below the folder that is the working directory; a folder gives its index.html.
 static int open_path(char *path) {
   path[strcspn(path, "?#")] = 0;
+  while (path[0] == '/' && path[1] == '/') path++; // `//etc/passwd` would be a path from the root
   if (path[0] != '/' || strstr(path, "/../") || (strlen(path) >= 3 && strcmp(path + strlen(path) - 3, "/..") == 0)) return -1;
   if (path[strlen(path) - 1] == '/') strcat(path, "index.html");
   return open(path + 1, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -31,6 +31,7 @@ export function runTool(
     let stdout = ''
     let tail = ''
     let line = ''
+    let aborted: Error | undefined
     const take = (text: string) => {
       tail = (tail + text).slice(-tailBytes)
       const lines = (line + text).split('\n')
@@ -43,12 +44,13 @@ export function runTool(
     })
     child.stderr.setEncoding('utf8').on('data', take)
     child.on('error', (error) => {
-      if (error.name === 'AbortError') child.once('close', () => reject(error))
+      if (error.name === 'AbortError') aborted = error
       else reject(new ToolFailed(`${command} could not be started: ${error.message}`, { cause: error }))
     })
     child.on('close', (code) => {
       if (line) options.onLine?.(line)
-      resolve({ code: code ?? -1, stdout, tail })
+      if (aborted) reject(aborted)
+      else resolve({ code: code ?? -1, stdout, tail })
     })
   })
 }

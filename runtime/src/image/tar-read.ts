@@ -22,6 +22,8 @@ export interface TarEntry {
 
 /** Longest PAX or GNU long-name block that is read into memory; Go's reader has the same limit. */
 const extensionBytes = 1024 * 1024
+/** As many digits as PAX times may have here; far within 64 bits. */
+const maxTimeSeconds = 1e15
 
 /** Entries of an uncompressed tar of `length` bytes, in order, with the offsets of their bytes. */
 export function* readTar(fd: number, length: number): Generator<TarEntry> {
@@ -64,7 +66,9 @@ function toEntry(header: RawHeader, pax: Map<string, string>, dataAt: number): T
   if (type === 'S' || keys.some((key) => key.startsWith('GNU.sparse'))) {
     throw new CorruptImage('a layer holds sparse files in GNU form, which is not supported')
   }
-  const id = (key: 'uid' | 'gid') => wholeNumber(pax.get(key), header[key])
+  const id = (key: 'uid' | 'gid') => wholeNumber(pax.get(key), header[key], 0xffff_ffff)
+  if (Math.abs(header.mtimeSeconds) > maxTimeSeconds)
+    throw new CorruptImage('a layer is not a valid tar: a time is no time')
   return {
     name: pax.get('path') ?? header.name,
     link: pax.get('linkpath') ?? header.link,
@@ -81,9 +85,9 @@ function toEntry(header: RawHeader, pax: Map<string, string>, dataAt: number): T
   }
 }
 
-function wholeNumber(text: string | undefined, otherwise: number): number {
+function wholeNumber(text: string | undefined, otherwise: number, max = Number.MAX_SAFE_INTEGER): number {
   const value = text === undefined ? otherwise : Number(text)
-  if (!Number.isSafeInteger(value) || value < 0)
+  if (!Number.isSafeInteger(value) || value < 0 || value > max)
     throw new CorruptImage(`a layer is not a valid tar: ${value} is no size or id`)
   return value
 }

@@ -3,7 +3,7 @@ import { splitNames } from './directory.ts'
 import { inodeBytes, type PlannedInode } from './inode.ts'
 import { aligned, blockBytes, blocksOf, slotBytes } from './sizes.ts'
 import { superblockAt, superblockBytes } from './superblock.ts'
-import { encodeXattrs } from './xattr.ts'
+import { encodeXattrs, xattrHeaderBytes } from './xattr.ts'
 
 export interface Plan {
   /** In the order of their places in the image; the root's folder is the first. */
@@ -39,7 +39,8 @@ export function planImage(root: Folder): Plan {
     byEntry.set(entry, inode)
     if (entry.kind === 'folder') inode.links = 2 + planChildren(entry, parents, ahead)
   }
-  const dataAt = aligned(at, blockBytes)
+  // fsck.erofs 1.5 reads a header of attributes behind every inode, even the last one that has none.
+  const dataAt = aligned(at + xattrHeaderBytes, blockBytes)
   const blocks = placeContent(inodes, dataAt / blockBytes)
   return { inodes, byEntry, parents, dataAt, blocks }
 }

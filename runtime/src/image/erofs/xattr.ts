@@ -1,7 +1,7 @@
 import { CorruptImage } from '../errors.ts'
 import { aligned } from './sizes.ts'
 
-const headerBytes = 12
+export const xattrHeaderBytes = 12
 
 /** Prefix on disk → its number; the two ACLs are whole names. */
 const prefixes: [string, number][] = [
@@ -22,7 +22,7 @@ export function encodeXattrs(xattrs: Map<string, string> | undefined): Buffer {
     if (prefix) entries.push(encodeEntry(name.slice(prefix[0].length), prefix[1], value)) // Linux could not show others
   }
   if (entries.length === 0) return Buffer.alloc(0)
-  const all = Buffer.concat([Buffer.alloc(headerBytes), ...entries])
+  const all = Buffer.concat([Buffer.alloc(xattrHeaderBytes), ...entries])
   if (all.length > 0xffff) throw new CorruptImage('the extended attributes of one file are over 64 KiB')
   return all
 }
@@ -39,4 +39,4 @@ function encodeEntry(name: string, prefix: number, value: string): Buffer {
 }
 
 /** How an inode states the size of its attributes: 0, or 1 + the 4-byte units after the header. */
-export const xattrCount = (bytes: number) => (bytes === 0 ? 0 : 1 + (bytes - headerBytes) / 4)
+export const xattrCount = (bytes: number) => (bytes === 0 ? 0 : 1 + (bytes - xattrHeaderBytes) / 4)
