@@ -3,7 +3,7 @@ import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { cpuMs } from './throughput/cpu.ts'
-import { type ProxyName, ports, Rig } from './throughput/rig.ts'
+import { type ProxyName, Rig } from './throughput/rig.ts'
 
 const run = promisify(execFile)
 
@@ -104,7 +104,7 @@ async function load(rig: Rig, proxy: ProxyName, kind: (typeof kinds)[number], se
     '1',
     process.execPath,
     file,
-    String(ports[proxy]),
+    String(rig.ports[proxy]),
     kind.path,
     String(kind.bodyBytes),
     String(seconds),

@@ -1,28 +1,33 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createConnection } from 'node:net'
+import { type AddressInfo, createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** Backend and client share one CPU, the proxy has the other to itself: the same for both proxies. */
 const proxyCpu = '0'
 const restCpu = '1'
-const backendPort = 17_170
-export const ports = { haproxy: 17_171, edge: 17_172 }
-export type ProxyName = keyof typeof ports
+export type ProxyName = 'edge' | 'haproxy'
 
 /** Backend, stub agent, edge and HAProxy, each a process of its own; ended with `close`. */
 export class Rig implements AsyncDisposable {
+  readonly ports: Record<ProxyName | 'backend', number>
   #children: ChildProcess[] = []
   readonly #folder = mkdtempSync(join(tmpdir(), 'throughput-'))
 
+  private constructor(ports: number[]) {
+    const [backend, haproxy, edge] = ports as [number, number, number]
+    this.ports = { backend, haproxy, edge }
+  }
+
   static async start(): Promise<Rig> {
-    const rig = new Rig()
+    const rig = new Rig(await freePorts(3))
+    const { ports } = rig
     try {
       const agentPath = join(rig.#folder, 'holds.sock')
-      await rig.#node(restCpu, 'backend.ts', String(backendPort))
-      await rig.#node(restCpu, 'agent.ts', agentPath, String(backendPort))
+      await rig.#node(restCpu, 'backend.ts', String(ports.backend))
+      await rig.#node(restCpu, 'agent.ts', agentPath, String(ports.backend))
       await rig.#node(proxyCpu, 'edge.ts', String(ports.edge), agentPath)
       rig.#spawn(proxyCpu, 'haproxy', ['-db', '-f', join(import.meta.dirname, 'haproxy.cfg')])
       await answers(ports.haproxy)
@@ -45,7 +50,6 @@ export class Rig implements AsyncDisposable {
 
   [Symbol.asyncDispose] = () => this.close()
 
-  /** CPU ms that the proxy has used up to now. */
   pid(proxy: ProxyName): number {
     return this.#children[proxy === 'edge' ? 2 : 3]?.pid as number
   }
@@ -59,7 +63,7 @@ export class Rig implements AsyncDisposable {
   }
 
   #spawn(cpu: string, command: string, args: string[]): ChildProcess {
-    const env = { ...process.env, PROXY_PORT: String(ports.haproxy), BACKEND_PORT: String(backendPort) }
+    const env = { ...process.env, PROXY_PORT: String(this.ports.haproxy), BACKEND_PORT: String(this.ports.backend) }
     const child = spawn('taskset', ['-c', cpu, command, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env })
     this.#children.push(child)
     return child
@@ -80,4 +84,13 @@ async function answers(port: number, deadline = performance.now() + 5_000): Prom
       socket.destroy()
     }
   }
+}
+
+/** Ports that nobody listened at a moment ago. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
+  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  return ports
 }

@@ -3,6 +3,7 @@ import { HeadTooLarge, HeadTooLate } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import { maxHeadBytes, type RequestHead, readRequestHead } from './head.ts'
 import { errorReply } from './pages.ts'
+import { takeOver } from './take-over.ts'
 
 /** How long a client may rest between requests; browsers give up after about as long. */
 const restMs = 75_000
@@ -40,11 +41,11 @@ export class Client {
   #since = performance.now()
   #halfClosed: NodeJS.Timeout | undefined
 
-  constructor(socket: Socket, events: ClientEvents) {
+  constructor(accepted: Socket, events: ClientEvents) {
+    const socket = takeOver(accepted, (bytes) => this.received(bytes))
     this.socket = socket
     this.#events = events
     this.#forwardedFor = `X-Forwarded-For: ${plainAddress(socket.remoteAddress ?? 'unknown')}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: `
-    socket.on('data', (bytes: Buffer) => this.received(bytes))
     socket.on('drain', () => this.exchange?.clientDrained())
     socket.on('end', () => this.#ended())
     socket.on('error', () => {}) // 'close' follows, and says all there is to say
@@ -55,6 +56,7 @@ export class Client {
     })
   }
 
+  /** `bytes` lie in a buffer that is used again as soon as this returns. */
   received(bytes: Buffer): void {
     if (this.#closing) return
     if (!this.exchange) this.#readHead(bytes)

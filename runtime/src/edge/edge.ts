@@ -53,7 +53,7 @@ export async function createEdge({ edge, listen, routes, log, metricsRegistry }:
       metrics.clients = clients.size
     },
   }
-  const server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+  const server = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     clients.add(new Client(socket, events))
     metrics.clients = clients.size
   })

@@ -30,8 +30,8 @@ type State =
 
 /** A request's body is read ahead this far while it waits; then the client is asked to wait. */
 const maxUnsentBytes = 64 * 1024
-/** Up to here a copy as a string is cheaper to write than a Buffer. */
-const maxStringBytes = 4 * 1024
+/** Up to here a copy as a string is cheaper to write than a Buffer: Node writes it from its stack. */
+const maxStringBytes = 2 * 1024
 
 const headEnd = Buffer.from('\r\n\r\n')
 const repeatable = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
@@ -124,7 +124,7 @@ export class Exchange implements Waiter<Hold>, UpstreamUser {
   /** False: these bytes are not part of this request. */
   fromClient(bytes: Buffer): boolean {
     if (this.#state === 'tunnel') {
-      if (!this.#upstream?.socket.write(bytes)) this.#client.socket.pause()
+      this.#toUpstream(bytes)
       return true
     }
     if (this.#request.done) return false
@@ -140,13 +140,23 @@ export class Exchange implements Waiter<Hold>, UpstreamUser {
 
   #forward(bytes: Buffer): void {
     if (this.#state === 'asked' || this.#state === 'replying') {
-      if (!this.#upstream?.socket.write(bytes)) this.#client.socket.pause()
+      this.#toUpstream(bytes)
       return
     }
     this.#unsent ??= []
-    this.#unsent.push(bytes)
+    this.#unsent.push(Buffer.from(bytes))
     this.#unsentBytes += bytes.length
     if (this.#unsentBytes > maxUnsentBytes) this.#client.socket.pause()
+  }
+
+  #toUpstream(bytes: Buffer): void {
+    const { socket } = this.#upstream as Upstream
+    const { length } = bytes
+    const flowing =
+      length <= maxStringBytes
+        ? socket.write(bytes.toString('latin1', 0, length), 'latin1')
+        : socket.write(Buffer.from(bytes))
+    if (!flowing) this.#client.socket.pause()
   }
 
   upstreamDrained(): void {
@@ -258,8 +268,13 @@ export class Exchange implements Waiter<Hold>, UpstreamUser {
   #toClient(bytes: Buffer): void {
     const { socket } = this.#client
     const { length } = bytes
-    if (length <= maxStringBytes) this.#countOut(socket.write(bytes.toString('latin1', 0, length), 'latin1'), length)
-    else this.#countOut(socket.write(Buffer.from(bytes)), length)
+    if (length <= maxStringBytes) {
+      this.#countOut(socket.write(bytes.toString('latin1', 0, length), 'latin1'), length)
+      return
+    }
+    const flowing = socket.write(bytes)
+    if (socket.writableLength > 0) this.#upstream?.lend() // not all could be written at once
+    this.#countOut(flowing, length)
   }
 
   #countOut(flowing: boolean, length: number): void {

@@ -3,14 +3,14 @@ import type { Pool } from './upstreams.ts'
 
 /** A guest that runs accepts in well under a ms; this only ends attempts at an address that swallows packets. */
 const connectTimeoutMs = 5_000
-/** One buffer for what all upstreams read: whoever gets a part of it writes or copies it before returning. */
-const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
+/** What one read takes at most; pages that no read reached cost nothing. */
+const readBytes = 64 * 1024
 
 /** Who gets what a connection to an instance brings: the exchange that uses it. */
 export interface UpstreamUser {
   /** It is open: now bytes can go. */
   upstreamReady(): void
-  /** `bytes` lie in a buffer that is used again as soon as this returns. */
+  /** `bytes` lie in a buffer that is used again as soon as this returns, unless it is lent. */
   fromUpstream(bytes: Buffer): void
   upstreamDrained(): void
   /** Its FIN has come; nothing follows. */
@@ -28,6 +28,7 @@ export class Upstream {
   /** It has carried an exchange before. */
   reused = false
   #error: Error | undefined
+  #buffer = Buffer.allocUnsafeSlow(readBytes)
 
   constructor(pool: Pool) {
     this.pool = pool
@@ -37,9 +38,9 @@ export class Upstream {
       noDelay: true,
       allowHalfOpen: true,
       onread: {
-        buffer: readBuffer,
+        buffer: () => this.#buffer,
         callback: (length) => {
-          if (this.user) this.user.fromUpstream(readBuffer.subarray(0, length))
+          if (this.user) this.user.fromUpstream(this.#buffer.subarray(0, length))
           else this.destroy() // bytes nobody asked for: the next reply could not be told from them
           return true
         },
@@ -72,6 +73,11 @@ export class Upstream {
 
   get connecting(): boolean {
     return this.socket.connecting
+  }
+
+  /** Somebody goes on using what was read last: the next read goes elsewhere. */
+  lend(): void {
+    this.#buffer = Buffer.allocUnsafeSlow(readBytes)
   }
 
   destroy(): void {
