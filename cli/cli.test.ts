@@ -2,11 +2,16 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { answer } from '../runtime/src/cluster/ask.ts'
 import { openState } from '../runtime/src/control/state.ts'
 import { writeOciLayout } from '../runtime/src/control/testing/oci-layout.ts'
 import { startCloud } from '../runtime/src/control/testing/start-cloud.ts'
 import { ensureTeam } from '../runtime/src/control/testing/team.ts'
+import { CostQuery } from '../runtime/src/model/cost.ts'
+import { Client } from '../sdk/src/index.ts'
 import { startNats } from '../test/harness/nats.ts'
+import { imageFor } from './deploy/image.ts'
+import { Progress } from './progress.ts'
 
 const main = join(import.meta.dirname, 'main.ts')
 
@@ -126,6 +131,48 @@ test('a taken name, a wrong token and an unknown app are mistakes, a cloud that 
   const away = { LITTLE_URL: 'http://127.0.0.1:1' }
   assertFailure(await run(['apps'], away), { exit: 3, code: 'cloud.unreachable', why: /127\.0\.0\.1:1/ })
   assertFailure(await run(['exec', 'tiny'], away), { exit: 3, code: 'cloud.unreachable', why: /./ })
+})
+
+test('a cloud elsewhere is sent what lies on this disk', async (t) => {
+  const { cloud } = await cloudAndCli(t)
+  const folder = await writeOciLayout(join(cloud.dir, 'tiny'))
+  class Elsewhere extends Client {
+    override get url() {
+      return 'https://cloud.example.org'
+    }
+  }
+  const client = new Elsewhere(cloud)
+  using progress = new Progress({ quiet: true })
+  const { signal } = new AbortController()
+  const image = await imageFor(client, folder, progress, signal)
+  assert.match(image, /^upload:/)
+  assert.equal((await Array.fromAsync(client.deploy('tiny', { image }))).at(-1)?.type, 'live')
+  assert.equal(await imageFor(client, 'nginx:1.27', progress, signal), 'nginx:1.27')
+  await assert.rejects(imageFor(client, './nothing', progress, signal), /there is no/)
+})
+
+test('costs are shown by app with the preparation apart, and by hour in UTC', async (t) => {
+  const { cloud, run } = await cloudAndCli(t)
+  const used = {
+    team: 'main',
+    app: 'web',
+    runMs: 5_000,
+    vcpuMs: 5_000,
+    mibMs: 1_280_000,
+    egressBytes: 2_048,
+    requests: 3,
+  }
+  answer(cloud.cluster, 'ask.billing.cost', CostQuery, ({ by }) => [
+    { ...used, ...(by === 'hour' && { atMs: 3_600_000 }), kind: 'run', microcredits: '31' },
+    { ...used, ...(by === 'hour' && { atMs: 3_600_000 }), kind: 'prepare', microcredits: '0' },
+  ])
+  await cloud.cluster.now?.flush()
+  assert.match((await run(['cost'])).out, /^web +run +5\.0 s +5\.000 +1\.250 +2\.0 KiB +3 +0\.000031$/m)
+  assert.match((await run(['cost', '--by', 'hour'])).out, /^1970-01-01 01:00 +web +prepare/m)
+  assertFailure(await run(['cost', '--by', 'week']), { exit: 1, code: 'usage', why: /app, hour, day, team/ })
+  const well = await run(['status'])
+  assert.deepEqual([well.code, well.error], [0, ''])
+  assert.match(well.out, /^isolation emulated/m)
 })
 
 test('login keeps a token that the cloud knows, and refuses another', async (t) => {

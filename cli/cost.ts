@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CostBy } from '../sdk/src/index.ts'
+import type { CostBy, CostRow } from '../sdk/src/index.ts'
 import { durationMs, oneOf } from './flags.ts'
 import { connect } from './session.ts'
 import { bytes, credits, duration } from './show.ts'
@@ -26,14 +26,26 @@ export function costCommand(program: Command): void {
 }
 
 async function cost({ by, since, json }: Flags): Promise<void> {
-  const rows = await connect().cost(by, { since: since === undefined ? undefined : Date.now() - since })
+  const rows = await connect().cost(by, { from: since === undefined ? undefined : Date.now() - since })
+  const keys = by === 'app' || by === 'team' ? [by] : [by, 'app']
   printList(rows, {
     json,
-    head: [by, 'kind', 'ran', 'vCPU·s', 'GiB·s', 'egress', 'requests', 'credits'],
-    row: ({ key, kind, runMs, vcpuMs, mibMs, egressBytes, requests, microCredits }) => [
-      ...[key, kind, duration(runMs), (vcpuMs / 1_000).toFixed(3), (mibMs / 1_024_000).toFixed(3)],
-      ...[bytes(egressBytes), requests, credits(microCredits)],
+    head: [...keys, 'kind', 'ran', 'vCPU·s', 'GiB·s', 'egress', 'requests', 'credits'],
+    row: (row) => [
+      ...keys.map((key) => cell(row, key)),
+      ...[row.kind, duration(row.runMs), (row.vcpuMs / 1_000).toFixed(3), (row.mibMs / 1_024_000).toFixed(3)],
+      ...[bytes(row.egressBytes), row.requests, credits(row.microcredits)],
     ],
     empty: 'Nothing was used yet.',
   })
+}
+
+/** Hours and days are UTC, as they are counted. */
+function cell({ team, app = '', atMs = 0 }: CostRow, key: string): string {
+  if (key === 'app') return app
+  if (key === 'team') return team
+  return new Date(atMs)
+    .toISOString()
+    .slice(0, key === 'day' ? 10 : 16)
+    .replace('T', ' ')
 }

@@ -110,8 +110,12 @@ export class Client {
     await call(this.#target, appPath(app), { method: 'DELETE', deadlineMs: 60_000 })
   }
 
-  cost(by: CostBy = 'app', { since }: { since?: number | undefined } = {}): Promise<CostRow[]> {
-    return callJson(this.#target, '/v1/cost', { query: { by, since } })
+  /** By whole hours: `from` and `to` are ms since the epoch. */
+  cost(
+    by: CostBy = 'app',
+    query: { app?: string | undefined; from?: number | undefined; to?: number | undefined } = {},
+  ): Promise<CostRow[]> {
+    return callJson(this.#target, '/v1/cost', { query: { by, ...query } })
   }
 
   status(): Promise<Status> {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { z } from 'zod'
-import type { CostRow as ApiCostRow } from '../../runtime/src/control/api/cost.ts'
 import type * as api from '../../runtime/src/control/api/schema.ts'
 import type { Live as ApiLive, DeployEvent } from '../../runtime/src/control/deploy/steps.ts'
 import type { LogLineSchema } from '../../runtime/src/control/logs.ts'
+import type { CostRow as ApiCostRow } from '../../runtime/src/model/cost.ts'
 import type * as sdk from './types.ts'
 
 /** Compiles only if what the cloud answers is what the client says it gets, and what it sends is taken. */

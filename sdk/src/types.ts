@@ -90,9 +90,13 @@ export interface LogLine {
 
 export type CostBy = 'app' | 'hour' | 'day' | 'team'
 
+/** One app (or team, hour, day) and kind. */
 export interface CostRow {
-  /** The app, hour, day or team that the row is about. */
-  key: string
+  team: string
+  /** Not in rows by team. */
+  app?: string | undefined
+  /** Begin of the hour or day (UTC), in rows by these. */
+  atMs?: number | undefined
   /** `run` is billed; `prepare` (starts and warm-up) costs nothing. */
   kind: 'run' | 'prepare'
   runMs: number
@@ -101,7 +105,7 @@ export interface CostRow {
   egressBytes: number
   requests: number
   /** An integer; text because it may pass 2^53. */
-  microCredits: string
+  microcredits: string
 }
 
 export interface NodeView {

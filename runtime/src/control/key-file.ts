@@ -7,7 +7,7 @@ export async function keyFile(path: string, make: () => string): Promise<string>
   const known = await readFile(path, 'utf8').catch(() => undefined)
   if (known) return known.trim()
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const temporary = `${path}.${process.pid}`
+  const temporary = `${path}.${randomBytes(4).toString('hex')}`
   const file = await open(temporary, 'w', 0o600)
   await file.writeFile(`${make()}\n`)
   await file.sync()

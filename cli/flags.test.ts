@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { concurrency, durationMs, environment, mebibytes, spares, warmUp, wholeNumber } from './flags.ts'
+
+test('memory is MiB unless it says otherwise', () => {
+  const read = mebibytes(32, 65_536)
+  assert.deepEqual(['256', '256M', '256MiB', '1G', '2gib'].map(read), [256, 256, 256, 1024, 2048])
+  for (const wrong of ['', '3', '-5', '1.5G', '256KB', '1T', '65537'])
+    assert.throws(() => read(wrong), /from 32 to 65536 MiB/)
+})
+
+test('times carry their unit', () => {
+  const read = durationMs(10, 10_000, 'from 10ms to 10s')
+  assert.deepEqual(['10ms', '1s', '2.5s', '10s'].map(read), [10, 1_000, 2_500, 10_000])
+  for (const wrong of ['1', '9ms', '11s', '1 s', 's', '1e3ms']) assert.throws(() => read(wrong), /from 10ms to 10s/)
+})
+
+test('whole numbers are whole and within their range', () => {
+  const read = wholeNumber(1, 64)
+  assert.equal(read('64'), 64)
+  for (const wrong of ['0', '65', '1.5', '-1', '0x10', '', 'many']) assert.throws(() => read(wrong), /from 1 to 64/)
+})
+
+test('the hard limit of concurrency follows the soft one unless it is given', () => {
+  assert.deepEqual(concurrency('20'), { soft: 20, hard: 100 })
+  assert.deepEqual(concurrency('10:10'), { soft: 10, hard: 10 })
+  assert.deepEqual(concurrency('9000'), { soft: 9000, hard: 10_000 })
+  for (const wrong of ['0', '20:10', '20:', ':5', '1:10001'])
+    assert.throws(() => concurrency(wrong), /HARD not below SOFT/)
+})
+
+test('a warm-up is a path and a number of times', () => {
+  assert.deepEqual(warmUp('/health:3'), { path: '/health', times: 3 })
+  assert.deepEqual(warmUp('/a:b'), { path: '/a:b', times: 1 })
+  for (const wrong of ['health', '/x:101', '/with space']) assert.throws(() => warmUp(wrong), /begins with \//)
+})
+
+test('spares are auto or a number', () => {
+  assert.deepEqual(['auto', '0', '4'].map(spares), ['auto', 0, 4])
+  assert.throws(() => spares('some'), /'auto' or/)
+})
+
+test('a variable without a value is taken from the environment', () => {
+  process.env.LITTLE_TEST_VALUE = 'here'
+  assert.deepEqual(environment('LITTLE_TEST_VALUE', ['A=b=c']), ['A=b=c', 'LITTLE_TEST_VALUE=here'])
+  assert.throws(() => environment('LITTLE_TEST_NONE'), /not set/)
+  assert.throws(() => environment('=x'), /NAME=value/)
+})
