@@ -82,6 +82,14 @@ test('a layer that unpacks to more than is allowed is stopped on its way', async
   await assert.rejects(importing(t, bomb, { maxBytes: 8 * 1024 * 1024 }), refused('image.too_big', /more bytes/))
 })
 
+test('a blob that is larger than is allowed is stopped while it is copied', async (t) => {
+  const large = { entries: [{ name: 'zeros', content: Buffer.alloc(16 * 1024 * 1024) }], compress: 'none' as const }
+  await assert.rejects(
+    importing(t, large, { maxBytes: 8 * 1024 * 1024 }),
+    refused('image.too_big', /larger than is allowed/),
+  )
+})
+
 const crowd = Array.from({ length: 100_000 }, (_, index) => ({ name: `d${index % 1000}/f${index}` }))
 
 test('100,000 files are packed, in well under the memory that is allowed', async (t) => {

@@ -1,5 +1,6 @@
-import { chown, mkdir, readdir, readFile } from 'node:fs/promises'
+import { chown, mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { MIB } from '../core/units.ts'
 import type { ImageConfig } from '../model/release.ts'
 import { type BuildOptions, buildFolder } from './build.ts'
 import { buildahStorage } from './buildah.ts'
@@ -41,17 +42,17 @@ export async function resolveSource(
 export async function fetchImage(
   { reference, digest, address }: Resolved,
   work: string,
-  options: RegistryOptions,
+  options: RegistryOptions & { maxBlobBytes: number },
 ): Promise<Fetched> {
   const blobs = join(work, 'blobs')
   const tmpDir = join(work, 'tmp')
   await Promise.all([mkdir(blobs), mkdir(tmpDir)])
   await copyImage(reference, address, blobs, { ...options, tmpDir })
-  const manifestText = await readFile(join(blobs, 'manifest.json'), 'utf8')
+  const manifestText = await readJsonBlob(join(blobs, 'manifest.json'))
   if (sha256(manifestText) !== digest)
     throw new CorruptImage(`the manifest of ${reference} changed while it was read, or is damaged`)
   const manifest = parseManifest(reference, manifestText)
-  const configText = await readFile(join(blobs, hex(manifest.config.digest)), 'utf8')
+  const configText = await readJsonBlob(join(blobs, hex(manifest.config.digest)))
   if (sha256(configText) !== manifest.config.digest)
     throw new CorruptImage(`the config of ${reference} has other bytes than its digest says`)
   const { config, diffIds } = parseConfig(reference, configText)
@@ -75,6 +76,15 @@ async function addressOf(source: Source, options: Parameters<typeof resolveSourc
     return `docker://${source.repository}${source.digest ? `@${source.digest}` : `:${source.tag}`}`
   }
   return `${source.kind}:${source.path}${source.name ? `:${source.name}` : ''}`
+}
+
+/** What registries accept as a manifest; configs are smaller still. */
+const jsonBytes = 4 * MIB
+
+async function readJsonBlob(path: string): Promise<string> {
+  const { size } = await stat(path)
+  if (size > jsonBytes) throw new CorruptImage(`a manifest or config of ${size} bytes is none`)
+  return await readFile(path, 'utf8')
 }
 
 async function giveToPacker(folder: string) {

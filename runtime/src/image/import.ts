@@ -53,7 +53,8 @@ async function importResolved(resolved: Resolved, digest: ImageDigest, options: 
   const work = await newWorkFolder(dataDir)
   try {
     onProgress?.({ name: 'fetch' })
-    const { config, layers } = await fetchImage(resolved, work, options)
+    const limits = { ...defaultLimits, ...options.limits }
+    const { config, layers } = await fetchImage(resolved, work, { ...options, maxBlobBytes: limits.maxBytes })
     const folder = join(work, 'pack')
     await mkdir(folder)
     await chown(folder, packUid, packUid)
@@ -61,7 +62,7 @@ async function importResolved(resolved: Resolved, digest: ImageDigest, options: 
       layers: layers.map((layer) => ({ ...layer, path: join(inside.blobs, layer.path) })),
       folder: inside.folder,
       uuid: digest.slice('sha256:'.length, 'sha256:'.length + 32),
-      limits: { ...defaultLimits, ...options.limits },
+      limits,
     }
     const rootBytes = await packShutIn(work, job, { onStep: onProgress, signal })
     return await saveImage(dataDir, digest, join(folder, 'root.erofs'), { config, rootBytes })

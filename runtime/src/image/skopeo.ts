@@ -2,6 +2,7 @@ import type { LittleError } from '../core/errors.ts'
 import {
   CorruptImage,
   ImageNotFound,
+  ImageTooBig,
   ImageUnauthorized,
   RegistryUnreachable,
   ToolFailed,
@@ -31,11 +32,11 @@ export async function copyImage(
   reference: string,
   address: string,
   folder: string,
-  options: RegistryOptions & { tmpDir: string },
+  options: RegistryOptions & { tmpDir: string; maxBlobBytes: number },
 ) {
   const platform = ['--override-os', 'linux', '--override-arch', 'amd64', '--tmpdir', options.tmpDir]
   const args = [...platform, 'copy', '--quiet', ...flags(options, 'src-tls-verify'), address, `dir:${folder}`]
-  await skopeo(reference, args, options.signal)
+  await skopeo(reference, args, options.signal, options.maxBlobBytes)
 }
 
 const flags = ({ tlsVerify = true, authFile }: RegistryOptions, tlsFlag: string) => [
@@ -44,14 +45,17 @@ const flags = ({ tlsVerify = true, authFile }: RegistryOptions, tlsFlag: string)
   '--retry-times=2',
 ]
 
-async function skopeo(reference: string, args: string[], signal?: AbortSignal): Promise<string> {
-  const { code, stdout, tail } = await runTool('skopeo', ['--insecure-policy', ...args], { signal })
+async function skopeo(reference: string, args: string[], signal?: AbortSignal, maxFileBytes?: number): Promise<string> {
+  // A registry may send without end: no file becomes larger than this.
+  const bounded = [`--fsize=${maxFileBytes ?? 'unlimited'}`, 'skopeo', '--insecure-policy', ...args]
+  const { code, stdout, tail } = await runTool('prlimit', bounded, { signal })
   if (code === 0) return stdout
   throw explain(reference, tail)
 }
 
 /** skopeo tells its failures in words only; the first that fits counts. */
 const failures: [RegExp, (reference: string, why: string) => LittleError][] = [
+  [/file too large/, (reference) => new ImageTooBig(`a layer of ${reference} is larger than is allowed`)],
   [/no image found in (manifest list|image index)/, (reference) => new WrongPlatform(reference, [])],
   [
     /unauthorized|authentication required|access to the resource is denied|denied:|invalid username\/password|\b403\b/i,
