@@ -12,6 +12,7 @@
 enum { QUEUE_MAX = 128 << 10, ROOM = 48 << 10 };
 
 static struct source port;
+static struct presence host;
 static uint8_t in[4 + FRAME_MAX];
 static size_t in_length;
 static uint8_t queue[QUEUE_MAX]; // whole frames
@@ -20,6 +21,7 @@ static uint8_t ack[13] = {9, 0, 0, 0, CLOCK_ACK};
 static bool ack_waits;
 
 static void flush(void) {
+  if (!host.greeted) return;
   if (ack_waits && write(port.fd, ack, sizeof ack) == sizeof ack) ack_waits = false;
   size_t sent = 0;
   while (sent < queue_length && !ack_waits) {
@@ -51,6 +53,7 @@ bool channel_send(enum to_host type, const void *head, size_t head_length, const
 
 // A host that has just come (perhaps after another died in mid-frame): it skips everything before the echo.
 static void on_hello(const uint8_t *nonce) {
+  host.greeted = true;
   queue_length = 0;
   ack_waits = false;
   exec_kill_all();
@@ -102,7 +105,7 @@ static void take_frames(void) {
 }
 
 static void on_port(struct source *source, uint32_t events) {
-  (void)events;
+  presence_update(&host, events);
   ssize_t got;
   while ((got = read(source->fd, in + in_length, sizeof in - in_length)) > 0) {
     in_length += got;

@@ -38,8 +38,13 @@ void log_follow(int stdout_fd, int stderr_fd);
 bool log_at_end(void); // both of the program's outputs are closed
 bool log_drained(void);
 
-// port.c: opens the virtio-serial port of that name.
+// port.c: opens the virtio-serial port of that name, and keeps track of who is at its other end.
 int port_open(const char *name);
+struct presence {
+  bool away;    // no host is connected
+  bool greeted; // the host has said hello: it would skip whatever came before
+};
+void presence_update(struct presence *presence, uint32_t events);
 
 // identity.c: the records that make a restored template into an instance.
 void identity_apply(const uint8_t *payload, size_t length);

@@ -2,24 +2,22 @@
 // slow holds the program up, as a full pipe does. While there is none, the newest 64 KiB are kept, older frames are
 // dropped whole, and their bytes are counted for the next reader.
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 #include "init.h"
 
-enum { KEPT = 64 << 10, FRAME_HEAD = 5, PIECE = 16 << 10, DROPPED = 3 };
+enum { KEPT = 64 << 10, FRAME_HEAD = 5, PIECE = 16 << 10 };
+enum { HELLO_ECHO = 0, STDOUT = 1, STDERR = 2, DROPPED = 3 };
 
 static struct source port;
+static struct presence host;
 static struct source outputs[2];
 static uint8_t kept[KEPT + FRAME_HEAD + PIECE];
 static size_t length;
 static uint64_t dropped_bytes;
-
-static bool host_is_away(void) {
-  struct pollfd state = {.fd = port.fd};
-  return port.fd < 0 || (poll(&state, 1, 0) > 0 && state.revents & POLLHUP);
-}
+static uint8_t hello[8];
+static bool hello_waits; // its bytes may be here before the driver knows that a host is
 
 static bool send_frame(uint8_t stream, const void *bytes, uint32_t count) {
   uint8_t frame[FRAME_HEAD + 8];
@@ -33,6 +31,9 @@ static bool send_frame(uint8_t stream, const void *bytes, uint32_t count) {
 static void take_off(size_t bytes) { memmove(kept, kept + bytes, length -= bytes); }
 
 static void flush(void) {
+  if (!host.greeted) return;
+  if (hello_waits && !send_frame(HELLO_ECHO, hello, sizeof hello)) return;
+  hello_waits = false;
   if (dropped_bytes && send_frame(DROPPED, &dropped_bytes, 8)) dropped_bytes = 0;
   size_t sent = 0;
   while (sent < length && !dropped_bytes) {
@@ -56,14 +57,14 @@ static void drop_oldest(void) {
 // Reads one piece at a time, so that the loop looks at ctl between two pieces.
 static void on_output(struct source *output, uint32_t events) {
   (void)events;
-  if (length > KEPT && host_is_away()) drop_oldest();
+  if (length > KEPT && !host.greeted) drop_oldest();
   if (length > KEPT) return unwatch(output);
   uint8_t *frame = kept + length;
   ssize_t got = read(output->fd, frame + FRAME_HEAD, PIECE);
   if (got > 0) {
     uint32_t size = 1 + got;
     memcpy(frame, &size, 4);
-    frame[4] = output == &outputs[0] ? 1 : 2;
+    frame[4] = output == &outputs[0] ? STDOUT : STDERR;
     length += 4 + size;
     return flush();
   }
@@ -74,13 +75,11 @@ static void on_output(struct source *output, uint32_t events) {
 }
 
 static void on_port(struct source *source, uint32_t events) {
-  (void)events;
-  uint8_t nonce[8];
+  presence_update(&host, events);
   // A new reader says hello with 8 bytes, and skips everything before their echo; see spec/guest-protocol.md.
-  while (read(source->fd, nonce, sizeof nonce) == sizeof nonce)
-    if (!send_frame(0, nonce, sizeof nonce)) break;
+  while (read(source->fd, hello, sizeof hello) == sizeof hello) hello_waits = host.greeted = true;
   flush();
-  if (length <= KEPT || host_is_away()) watch(&outputs[0]), watch(&outputs[1]);
+  if (length <= KEPT || !host.greeted) watch(&outputs[0]), watch(&outputs[1]);
 }
 
 void log_open(void) {

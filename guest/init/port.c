@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 #include "init.h"
 
@@ -31,4 +32,12 @@ int port_open(const char *name) {
     usleep(5000);
   }
   return -1;
+}
+
+// Only the moment of leaving ends a greeting. The next host's first bytes may be here before the driver has been told
+// that it came, so a hello may well be read while the port still reports the old one's absence.
+void presence_update(struct presence *presence, uint32_t events) {
+  bool away = events & EPOLLHUP;
+  if (away && !presence->away) presence->greeted = false;
+  presence->away = away;
 }
