@@ -45,4 +45,4 @@ const edge = await createEdge({
   metricsRegistry,
 })
 edge.nodes.set(nodeId('n-bench'), { unix: agentPath })
-process.stdout.write('ready\n')
+process.stdout.write(`ready ${edge.port}\n`)

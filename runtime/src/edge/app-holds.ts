@@ -183,8 +183,7 @@ export class AppHolds {
     clearTimeout(this.#look)
     this.#look = setTimeout(() => {
       this.#look = undefined
-      this.#limitedUntil = 0
-      this.#pump()
+      this.available()
     }, limitBelievedMs)
   }
 

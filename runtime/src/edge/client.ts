@@ -9,6 +9,8 @@ import { takeOver } from './take-over.ts'
 const restMs = 75_000
 /** How long a head may take from its first byte. */
 const headMs = 15_000
+/** How long a request's body may stand still. */
+const bodyStallMs = 60_000
 /** What a client may send ahead of its turn (pipelining) before it is asked to wait. */
 const maxAheadBytes = 64 * 1024
 /** After an error reply or an early answer: time for the client to read it before its own bytes cause a reset. */
@@ -39,6 +41,8 @@ export class Client {
   #ahead: Buffer | undefined
   /** performance.now() when it began to rest, or when the first byte of a partial head came. */
   #since = performance.now()
+  #bytesSeen = 0
+  #bytesSeenAt = 0
   #halfClosed: NodeJS.Timeout | undefined
 
   constructor(accepted: Socket, events: ClientEvents) {
@@ -109,10 +113,23 @@ export class Client {
 
   /** Called every few seconds: a client that is too slow with its head, or rests for too long, has to go. */
   lookAtClock(now: number): void {
-    if (this.exchange || this.#closing) return
+    if (this.#closing) return
+    if (this.exchange) {
+      this.#lookAtBody(now)
+      return
+    }
     if (this.#ahead) {
       if (now - this.#since > headMs) this.refuse(new HeadTooLate(headMs))
     } else if (now - this.#since > restMs) this.endSoon()
+  }
+
+  /** A body that does not go on holds an instance awake for nothing. */
+  #lookAtBody(now: number): void {
+    const { bytesRead } = this.socket
+    if (bytesRead !== this.#bytesSeen || !this.exchange?.wantsBody || this.socket.isPaused()) {
+      this.#bytesSeen = bytesRead
+      this.#bytesSeenAt = now
+    } else if (now - this.#bytesSeenAt > bodyStallMs) this.socket.destroy()
   }
 
   #readHead(bytes: Buffer): void {

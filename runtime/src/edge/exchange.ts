@@ -76,6 +76,11 @@ export class Exchange implements Waiter<Hold>, UpstreamUser {
     return this.#state === 'over'
   }
 
+  /** The client has more of its request to send. */
+  get wantsBody(): boolean {
+    return this.#state !== 'tunnel' && !this.#request.done
+  }
+
   // ── the slot ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   admitted(hold: Hold, woken: boolean): void {

@@ -95,6 +95,7 @@ export class Holds implements LinkEvents, Surroundings {
   }
 
   held(link: NodeLink): HeldByEdge[] {
+    this.#dropExpired()
     return this.#holdsOn(link).map((hold) => hold.asHeld())
   }
 
@@ -162,12 +163,16 @@ export class Holds implements LinkEvents, Surroundings {
     return holds
   }
 
-  /** Holds of an agent that is silent for too long are no longer ours, and releases nobody asks for are forgotten. */
-  #forget(): void {
+  /** Holds of an agent that is silent for too long are no longer ours. What is in flight may still come to its end. */
+  #dropExpired(): void {
     const now = performance.now()
     for (const { hold, app } of [...this.#byId.values()]) {
       if (now >= hold.link.aliveUntil && hold.inFlight === 0) app.drop(hold)
     }
-    for (const [key, app] of this.#apps) if (app.empty) this.#apps.delete(key)
+  }
+
+  #forget(): void {
+    this.#dropExpired()
+    for (const [key, app] of this.#apps) if (app.empty) this.#apps.delete(key) // releases nobody asks for any more
   }
 }

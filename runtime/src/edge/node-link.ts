@@ -83,8 +83,8 @@ export class NodeLink {
   #hello(): void {
     this.connected = true
     this.#retryMs = firstRetryMs
-    this.aliveUntil = performance.now() + holdExpiryMs - expiryMarginMs
     this.send({ type: 'hello', edge: this.#edge, epoch: this.#epoch, holds: this.#events.held(this) })
+    this.aliveUntil = performance.now() + holdExpiryMs - expiryMarginMs
     this.#events.connected(this)
   }
 

@@ -1,8 +1,8 @@
+import type { AppHolds } from './app-holds.ts'
 import type { Client } from './client.ts'
 import { AppNotReady, AppStopped, UnknownHost } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import type { RequestHead } from './head.ts'
-import type { Hold } from './hold.ts'
 import type { Holds } from './holds.ts'
 import type { Metrics } from './metrics.ts'
 import type { Route, Routes } from './routes.ts'
@@ -30,19 +30,22 @@ export function serve(client: Client, head: RequestHead, body: Buffer, service: 
     client.refuse(whyNot(route, head.host), head)
     return
   }
+  let app = service.holds.of(route)
   const exchange = new Exchange(client, head, {
     metrics: service.metrics,
-    again: () => slot(exchange, route, service),
-    leave: () => service.holds.of(route).room.leave(exchange),
+    again() {
+      app = service.holds.of(service.routes.byHost(head.host) ?? route)
+      slot(exchange, app)
+    },
+    leave: () => app.room.leave(exchange),
   })
   client.exchange = exchange
-  slot(exchange, route, service)
+  slot(exchange, app)
   if (body.length > 0 && !exchange.over) client.received(body)
 }
 
-function slot(exchange: Exchange, route: Route, { holds }: Service): void {
-  const app = holds.of(route)
-  const hold: Hold | undefined = app.take(exchange.startedAt)
+function slot(exchange: Exchange, app: AppHolds): void {
+  const hold = app.take(exchange.startedAt)
   exchange.waits = hold === undefined
   if (hold) exchange.admitted(hold, false)
   else app.wait(exchange)
