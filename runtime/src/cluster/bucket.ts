@@ -108,7 +108,7 @@ export class Bucket<T> {
       made.catch(() => (this.#made = undefined))
     }
     try {
-      await this.#made.made
+      await this.cluster.unlessLost(this.name, this.#made.made)
     } catch (error) {
       throw translated(error, this.name)
     }
@@ -117,10 +117,10 @@ export class Bucket<T> {
   async #raw(key: string): Promise<Raw | undefined> {
     await this.ensure()
     try {
-      const manager = await jetstreamManager(await this.cluster.connection(this.name), { checkAPI: false })
-      const message = await manager.streams.getMessage(bucketStream(this.name), {
-        last_by_subj: bucketSubject(this.name, key),
-      })
+      const nats = await this.cluster.connection(this.name)
+      const manager = await jetstreamManager(nats, { checkAPI: false })
+      const last = { last_by_subj: bucketSubject(this.name, key) }
+      const message = await this.cluster.unlessLost(key, manager.streams.getMessage(bucketStream(this.name), last))
       if (!message) return undefined
       return {
         value: message.data,

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { z } from 'zod'
 import type { Logger } from '../core/log.ts'
-import { ClusterAway, ClusterClosed } from './errors.ts'
+import { ClusterAway, ClusterClosed, ClusterLost } from './errors.ts'
 
 export const NatsConfig = z.object({ url: z.string(), user: z.string(), pass: z.string() })
 export type NatsConfig = z.infer<typeof NatsConfig>
@@ -67,6 +67,18 @@ export class Cluster implements AsyncDisposable {
     } finally {
       clearTimeout(timer)
       signal?.removeEventListener('abort', closed)
+      forget()
+    }
+  }
+
+  /** The outcome of what was asked on the present connection; throws ClusterLost at once when that breaks: its answer never comes. */
+  async unlessLost<T>(what: string, answer: Promise<T>): Promise<T> {
+    const { promise: lost, reject } = Promise.withResolvers<never>()
+    const forget = this.onLink(() => reject(new ClusterLost(what)))
+    answer.catch(() => {}) // it may fail long after nobody waits for it any more
+    try {
+      return await Promise.race([answer, lost])
+    } finally {
       forget()
     }
   }

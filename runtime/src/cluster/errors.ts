@@ -10,6 +10,16 @@ export class ClusterAway extends LittleError {
   }
 }
 
+/** The connection broke while an answer was awaited: like ClusterTimeout, but known at once. */
+export class ClusterLost extends LittleError {
+  readonly code = 'cluster.lost'
+  readonly status = 503
+  readonly hint = 'It may have been done: look before trying again'
+  constructor(what: string) {
+    super(`${what}: the connection to NATS broke before the answer came`)
+  }
+}
+
 export class ClusterClosed extends LittleError {
   readonly code = 'cluster.closed'
   readonly status = 503

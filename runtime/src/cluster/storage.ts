@@ -1,5 +1,5 @@
 import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
-import { nanos } from '@nats-io/transport-node'
+import { type NatsConnection, nanos } from '@nats-io/transport-node'
 import { z } from 'zod'
 import { Bucket } from './bucket.ts'
 import type { Cluster } from './connect.ts'
@@ -7,7 +7,12 @@ import { buckets, type StreamName, streams } from './subjects.ts'
 
 /** Afterwards every stream and bucket of the table in subjects.ts exists; harmless to repeat, by any role. */
 export async function ensureStorage(cluster: Cluster, deadlineMs = 10_000): Promise<void> {
-  const manager = await jetstreamManager(await cluster.connection('the streams', deadlineMs))
+  const nats = await cluster.connection('the streams', deadlineMs)
+  await cluster.unlessLost('the streams', ensureAll(cluster, nats, deadlineMs))
+}
+
+async function ensureAll(cluster: Cluster, nats: NatsConnection, deadlineMs: number): Promise<void> {
+  const manager = await jetstreamManager(nats)
   for (const name of Object.keys(streams) as StreamName[]) await ensureStream(manager, name)
   for (const name of buckets) await new Bucket(cluster, name, z.unknown()).ensure(deadlineMs)
 }

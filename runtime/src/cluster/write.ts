@@ -33,12 +33,13 @@ export async function write(cluster: Cluster, subject: string, data: Uint8Array,
   for (let sent = false; performance.now() < deadline; sent = true) {
     try {
       const nats = await cluster.connection(subject, left())
-      const ack = await jetstream(nats).publish(subject, data, {
+      const stored = jetstream(nats).publish(subject, data, {
         msgID: messageId,
         timeout: Math.min(left(), 2_000),
         ...(lastSequence !== undefined && { expect: { lastSubjectSequence: lastSequence } }),
         ...(headers && { headers }),
       })
+      const ack = await cluster.unlessLost(subject, stored)
       return { sequence: ack.seq, duplicate: ack.duplicate } satisfies Written
     } catch (error) {
       if (error instanceof JetStreamApiError) throw error

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LineSplitter, maxLineBytes } from './line-splitter.ts'
+
+test('lines come out the same, however the bytes are cut', () => {
+  const bytes = Buffer.from('grüß dich\r\n\n日本語\nno end')
+  for (let size = 1; size <= bytes.length; size++) {
+    const splitter = new LineSplitter()
+    const lines: string[] = []
+    for (let at = 0; at < bytes.length; at += size) lines.push(...splitter.push(bytes.subarray(at, at + size)))
+    assert.deepEqual([...lines, ...splitter.end()], ['grüß dich', '', '日本語', 'no end'])
+  }
+})
+
+test('a line that is too long comes as several, and no character is cut in two', () => {
+  const text = 'ü€😀x'.repeat(10_000)
+  const splitter = new LineSplitter()
+  const lines = [...splitter.push(Buffer.from(`${text}\n`)), ...splitter.end()]
+  assert.equal(lines.join(''), text)
+  assert.ok(lines.length > 1 && lines.every((line) => Buffer.byteLength(line) <= maxLineBytes))
+})
+
+test('endless bytes without a line end, and bytes that are not UTF-8, are let out and keep nothing', () => {
+  const splitter = new LineSplitter()
+  let bytes = 0
+  for (let n = 0; n < 100; n++) {
+    for (const line of splitter.push(Buffer.alloc(10_000, 0x80))) bytes += line.length
+  }
+  for (const line of splitter.end()) bytes += line.length
+  assert.equal(bytes, 1_000_000)
+})
