@@ -12,17 +12,27 @@ export const ipBatch = (lines: string[]) => run('ip', ['-batch', '-'], `${lines.
 /** For what may be gone already: every line is tried. */
 export const ipBatchIfThere = (lines: string[]) => run('ip', ['-force', '-batch', '-'], `${lines.join('\n')}\n`, true)
 
-async function run(program: string, args: string[], input: string, mayFail = false): Promise<void> {
+/** What a set of interfaces holds; nothing if there is no such set. */
+export async function interfacesInSet(table: string, set: string): Promise<string[]> {
+  const listed = await run('nft', ['list', 'set', 'inet', table, set], '', true)
+  const elements = /elements = \{([^}]*)\}/.exec(listed)?.[1] ?? ''
+  return [...elements.matchAll(/"([^"]+)"/g)].map((match) => match[1]!)
+}
+
+async function run(program: string, args: string[], input: string, mayFail = false): Promise<string> {
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
-  const child = spawn(program, args, { env, stdio: ['pipe', 'ignore', 'pipe'], timeout: 10_000 })
+  const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'], timeout: 10_000 })
   const ended = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve))
   child.stdin.on('error', () => {}) // it ended before it read all: its exit tells
   child.stdin.end(input)
-  const [complaint, code] = await Promise.all([text(child.stderr), ended]).catch((error: Error) => {
-    throw new NetworkRefused(`${program} does not start: ${error.message}`, { cause: error })
-  })
+  const [output, complaint, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]).catch(
+    (error: Error) => {
+      throw new NetworkRefused(`${program} does not start: ${error.message}`, { cause: error })
+    },
+  )
   if (code !== 0 && !mayFail)
     throw new NetworkRefused(`${program}: ${complaint.trim().split('\n')[0] ?? `exit ${code}`}`)
+  return output
 }
 
 /** `path` below /proc/sys/net, e.g. `ipv4/conf/eth0/forwarding`; resolves with what it was before. */

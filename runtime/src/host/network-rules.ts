@@ -17,6 +17,8 @@ const notTheInternet = [
 /** Connections out that one guest may have at a time: one guest must not fill the host's table of all (262,144). */
 const mostFlows = 4096
 
+const sourcesSet = 'set sources { type ifname . ipv4_addr; }'
+
 /**
  * The whole table, for `nft -f`. Applied to a table that is there already it renews the rules and leaves the sets, so
  * that the guests of an agent that restarts are never without rules, nor cut off.
@@ -68,8 +70,9 @@ export function networkRules(names: NetworkNames, gateway: string, subnet: strin
   const table = `inet ${names.table}`
   return [
     `table ${table} {`,
-    '  set sources { type ifname . ipv4_addr; }',
+    sourcesSet,
     '  set uplinks { type ifname; }',
+    '  set opened { type ifname; }',
     '  set edges { type ipv4_addr; }',
     '  set flows { type ipv4_addr; size 65536; flags dynamic; }',
     `  set not_the_internet { type ipv4_addr; flags interval; elements = { ${notTheInternet.join(', ')} } }`,
@@ -85,9 +88,13 @@ export function networkRules(names: NetworkNames, gateway: string, subnet: strin
 export const allowSource = (names: NetworkNames, tap: string, address: string) =>
   `add element inet ${names.table} sources { "${tap}" . ${address} }\n`
 
-/** The same whether it was allowed or not: deleting what is not there would fail, so it is added first. */
+/** The same whether it was allowed or not: deleting what is not there would fail, so all of it is added first. */
 export const forbidSource = (names: NetworkNames, tap: string, address: string) =>
-  `${allowSource(names, tap, address)}delete element inet ${names.table} sources { "${tap}" . ${address} }\n`
+  `table inet ${names.table} { ${sourcesSet}; }\n${allowSource(names, tap, address)}delete element inet ${names.table} sources { "${tap}" . ${address} }\n`
+
+/** Kept in the kernel, for the agent that closes the network may be another than the one that opened it. */
+export const rememberOpened = (names: NetworkNames, name: string) =>
+  `add element inet ${names.table} opened { "${name}" }\n`
 
 /** Replaces a set's elements in one step. */
 export const replaceSet = (names: NetworkNames, set: 'uplinks' | 'edges', elements: string[]) =>

@@ -2,10 +2,18 @@ import type { InstanceId, NodeId, TeamId } from '../core/ids.ts'
 import { guestMac } from '../vm/machine.ts'
 import { type DnsServer, type Resolver, startDns } from './dns.ts'
 import { Addresses } from './network-addresses.ts'
-import { defaultRouteInterfaces, interfaceNames, ipBatch, ipBatchIfThere, nft, setSysctl } from './network-commands.ts'
+import {
+  defaultRouteInterfaces,
+  interfaceNames,
+  interfacesInSet,
+  ipBatch,
+  ipBatchIfThere,
+  nft,
+  setSysctl,
+} from './network-commands.ts'
 import { NetworkRefused } from './network-errors.ts'
 import { type NetworkNames, networkNames, tapName, tapOffset } from './network-names.ts'
-import { allowSource, forbidSource, networkRules, removeTable, replaceSet } from './network-rules.ts'
+import { allowSource, forbidSource, networkRules, rememberOpened, removeTable, replaceSet } from './network-rules.ts'
 
 /** Every tap is a link of its own, so that all guests' gateways may have the same address on it. */
 const gatewayMac = '02:00:00:00:00:01'
@@ -34,8 +42,9 @@ export class HostNetwork {
   readonly #addresses: Addresses
   #dns: DnsServer | undefined
   #uplinks: string[] = []
-  /** Interfaces that forwarded nothing before us: they go back to that. */
-  readonly #madeForwarding = new Set<string>()
+  /** Tap → address of what may send. */
+  readonly #sources = new Map<string, string>()
+  #edges: string[] = []
   #lent = 0
 
   private constructor({ node, subnet }: NetworkOptions) {
@@ -61,6 +70,7 @@ export class HostNetwork {
     const link = this.#link(offset)
     try {
       await this.#followUplinks()
+      this.#sources.set(link.tap, link.address)
       // A tap without its rule gets nowhere, so the order of these two does not matter.
       await Promise.all([nft(allowSource(this.#names, link.tap, link.address)), this.#makeTap(link)])
       return link
@@ -77,6 +87,7 @@ export class HostNetwork {
       throw new NetworkRefused(`${tap} is not the tap of ${address} on this node`)
     }
     this.#addresses.reserve(offset, team)
+    this.#sources.set(tap, address)
     await nft(allowSource(this.#names, tap, address))
   }
 
@@ -84,6 +95,7 @@ export class HostNetwork {
   async detach(tap: string): Promise<void> {
     const offset = tapOffset(this.#names, tap)
     if (!tap.startsWith(this.#names.tapPrefix)) throw new NetworkRefused(`${tap} is not a tap of this node`)
+    this.#sources.delete(tap)
     await ipBatchIfThere([`link delete dev ${tap}`])
     if (offset === undefined) return
     await nft(forbidSource(this.#names, tap, this.#addresses.address(offset)))
@@ -108,17 +120,33 @@ export class HostNetwork {
 
   /** Edges on other machines, from now on: only they may begin connections to guests through this host. */
   async allowEdges(addresses: string[]): Promise<void> {
+    this.#edges = addresses
     await nft(replaceSet(this.#names, 'edges', addresses))
+  }
+
+  /**
+   * Puts the rules back, in one step, whatever was done to them: reloading a firewall (`nft flush ruleset`) removes
+   * everybody's, setting `ip_forward` sets that of all interfaces. For the reconciler, every few seconds; 10 ms of a process, and no packet sees a difference.
+   */
+  async repair(): Promise<void> {
+    const { subnet } = this.#addresses
+    const sources = [...this.#sources].map(([tap, address]) => allowSource(this.#names, tap, address))
+    const rules = networkRules(this.#names, this.gateway, subnet)
+    await nft([rules, ...sources, this.#uplinkElements(), replaceSet(this.#names, 'edges', this.#edges)].join(''))
+    await this.#forward()
   }
 
   /** Removes all that is this node's. `keep`: the guests go on, and a next agent takes them over. */
   async close({ keep = false } = {}): Promise<void> {
     await this.#dns?.close()
+    this.#dns = undefined
     if (keep) return
     const interfaces = [...(await this.list()), this.#names.gateway]
     await ipBatchIfThere(interfaces.map((name) => `link delete dev ${name}`))
+    const opened = await interfacesInSet(this.#names.table, 'opened')
     await nft(removeTable(this.#names))
-    for (const name of this.#madeForwarding) await setSysctl(`ipv4/conf/${name}/forwarding`, '0').catch(() => {})
+    // they forwarded nothing before us
+    for (const name of opened) await setSysctl(`ipv4/conf/${name}/forwarding`, '0').catch(() => {})
   }
 
   #link(offset: number): Link {
@@ -158,17 +186,22 @@ export class HostNetwork {
   async #followUplinks(): Promise<void> {
     const uplinks = await defaultRouteInterfaces()
     if (uplinks.join() === this.#uplinks.join()) return
-    await nft(
-      replaceSet(
-        this.#names,
-        'uplinks',
-        uplinks.map((name) => `"${name}"`),
-      ),
-    )
     this.#uplinks = uplinks
-    for (const name of uplinks) {
-      // Only these, not the host as a whole: it must not begin to route between networks that are none of ours.
-      if ((await setSysctl(`ipv4/conf/${name}/forwarding`, '1')) === '0') this.#madeForwarding.add(name)
+    await nft(this.#uplinkElements())
+    await this.#forward()
+  }
+
+  /** Only by these, not the host as a whole: it must not begin to route between networks that are none of ours. */
+  async #forward() {
+    for (const name of this.#uplinks) {
+      const before = await setSysctl(`ipv4/conf/${name}/forwarding`, '1')
+      if (before === '0') await nft(rememberOpened(this.#names, name))
     }
+    for (const tap of this.#sources.keys()) await setSysctl(`ipv4/conf/${tap}/forwarding`, '1').catch(() => {}) // gone
+  }
+
+  #uplinkElements() {
+    const quoted = this.#uplinks.map((name) => `"${name}"`)
+    return replaceSet(this.#names, 'uplinks', quoted)
   }
 }
