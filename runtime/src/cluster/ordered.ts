@@ -24,10 +24,8 @@ export async function orderedSession(
   nats: NatsConnection,
   { stream, filter, start, signal }: { stream: string; filter: string; start: Start; signal: AbortSignal },
 ): Promise<OrderedSession> {
-  const consumer = await jetstream(nats).consumers.getPushConsumer(stream, {
-    filter_subjects: filter,
-    ...policy(start),
-  })
+  const options = { filter_subjects: filter, ...policy(start) }
+  const consumer = await cluster.unlessLost(stream, jetstream(nats).consumers.getPushConsumer(stream, options))
   const { num_pending: pending } = await consumer.info(true)
   const messages: ConsumerMessages = await consumer.consume({ abort_on_missing_resource: true })
   const stop = () => messages.stop()

@@ -136,7 +136,7 @@ export interface HostInstance {
 
 /** `instances`: {} → HostInstance[]. `exec`: ExecStart → { ok } | error fields. `end`: {team, app} → { ended }. */
 export type HostQuestion = 'instances' | 'exec' | 'end'
-/** `cost`: CostQuery → CostRow[]; see billing/cost.ts. */
+/** `cost`: CostQuery → CostRow[]; see model/cost.ts. */
 export type BillingQuestion = 'cost'
 
 export interface ExecStart {

@@ -50,10 +50,10 @@ test('closed intervals become records that are numbered, chained and signed, and
   assert.ok(!isSignedBy({ ...records[0]!, endUs: 9e9 }, usageKey(meter.publicKey)))
   assert.deepEqual(await meter.nextRecords(10), records, 'until acknowledged they come again, the same')
 
-  meter.acknowledge(records.slice(0, 2))
+  await meter.acknowledge(records.slice(0, 2))
   meter = openAgain(meter, dir)
   assert.deepEqual(await meter.nextRecords(10), records.slice(2))
-  meter.acknowledge(records.slice(2))
+  await meter.acknowledge(records.slice(2))
   meter.begin(start(4e6)).end(end(5e6))
   const [fourth] = await meter.nextRecords(10)
   assert.deepEqual([fourth?.sequence, fourth?.previousHash], [4, records[2]?.hash])
@@ -137,7 +137,7 @@ test('a thousand intervals over many segments are read back in order, and acknow
   let expected = 1
   for (let batch = await meter.nextRecords(500); batch.length > 0; batch = await meter.nextRecords(500)) {
     for (const { sequence } of batch) assert.equal(sequence, expected++)
-    meter.acknowledge(batch)
+    await meter.acknowledge(batch)
   }
   assert.equal(expected, 5_001)
   assert.equal(readdirSync(join(dir, 'spool')).length, 1)
@@ -156,7 +156,7 @@ test('a writer that is killed 100 times in the middle of metering loses and doub
     if (round % 3 === 0) {
       const batch = await meter.nextRecords(100_000)
       records.push(...batch)
-      meter.acknowledge(batch)
+      await meter.acknowledge(batch)
     }
     assert.deepEqual({ slots: meter.damage.slots, records: meter.damage.records }, { slots: 0, records: 0 })
     meter.close()

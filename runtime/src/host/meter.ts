@@ -95,11 +95,11 @@ export class Meter {
     return seal(closed, hash, this.#key)
   }
 
-  /** They are safe elsewhere: the spool may forget them. */
-  acknowledge(records: readonly UsageRecord[]): void {
+  /** They are safe elsewhere: the spool may forget them, once that is on disk. */
+  async acknowledge(records: readonly UsageRecord[]): Promise<void> {
     const last = records.at(-1)
     if (!last) return
-    this.#head.advance({ sequence: last.sequence, hash: last.hash })
+    await this.#head.advance({ sequence: last.sequence, hash: last.hash })
     this.#spool.forget(last.sequence)
   }
 

@@ -1,4 +1,5 @@
-import { closeSync, constants, fdatasyncSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, constants, fdatasync, openSync, readSync, writeSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
 import { firstPreviousHash } from '../model/usage.ts'
 
@@ -33,11 +34,11 @@ export class UsageHeadFile {
     return this.#head
   }
 
-  advance(head: UsageHead): void {
+  async advance(head: UsageHead): Promise<void> {
     const text = JSON.stringify(head)
     const line = `${crc32(text).toString(16).padStart(8, '0')} ${text}`.padEnd(slotBytes)
     writeSync(this.#file, line, this.#turn * slotBytes)
-    fdatasyncSync(this.#file)
+    await promisify(fdatasync)(this.#file)
     this.#turn = 1 - this.#turn
     this.#head = head
   }
