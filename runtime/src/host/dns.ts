@@ -46,7 +46,7 @@ export async function startDns({ address, port = 53, upstream }: DnsOptions): Pr
     if (answer) udp.send(answer, guest.port, guest.address, () => {}) // a guest that is gone needs none
   })
   const connections = new Set<Socket>()
-  const tcp = createServer((socket) => {
+  const tcp = createServer({ allowHalfOpen: true }, (socket) => {
     connections.add(socket)
     socket.once('close', () => connections.delete(socket))
     socket.on('error', () => socket.destroy())
