@@ -364,3 +364,37 @@ test('a browser gets a page, a program gets JSON', { timeout }, async (t) => {
   const json = await ask(edge.port, unknown('*/*'))
   assert.equal(JSON.parse(json.slice(json.indexOf('\r\n\r\n'))).error.code, 'edge.unknown_host')
 })
+
+test('an app that switches protocols unasked, or sends what no client can read, is a 502', { timeout }, async (t) => {
+  const says = ['HTTP/1.1 101 Switching Protocols\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n']
+  const app = await rawApp(t, (socket) => socket.once('data', () => socket.write(says.shift() as string)))
+  const { edge } = await startEdge(
+    t,
+    grants(() => app.port),
+  )
+  assert.match(await ask(edge.port, get()), /^HTTP\/1.1 502 [\s\S]*edge.bad_reply/)
+  assert.match(await ask(edge.port, get()), /^HTTP\/1.1 502 [\s\S]*edge.bad_reply/)
+})
+
+test('malformed chunks in mid-reply break the connection off', { timeout }, async (t) => {
+  const app = await rawApp(t, (socket) => {
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nx\r\n'))
+  })
+  const { edge } = await startEdge(
+    t,
+    grants(() => app.port),
+  )
+  assert.doesNotMatch(await ask(edge.port, get()), /0\r\n\r\n$/)
+})
+
+test('words in between pass before the reply', { timeout }, async (t) => {
+  const hints = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n'
+  const app = await rawApp(t, (socket) => socket.once('data', () => socket.write(hints + ok('fine'))))
+  const { edge } = await startEdge(
+    t,
+    grants(() => app.port),
+  )
+  const reply = await ask(edge.port, get('/', close))
+  assert.ok(reply.startsWith(hints))
+  assert.match(reply, /HTTP\/1.1 200 OK[\s\S]*fine$/)
+})

@@ -1,11 +1,11 @@
 import type { Grant } from '../fabric/hold.ts'
-import { Body } from './body.ts'
 import type { Client } from './client.ts'
-import { AppClosed, AppUnreachable, BadReply, BadRequest } from './errors.ts'
+import { AppClosed, AppUnreachable, BadRequest } from './errors.ts'
 import type { RequestHead } from './head.ts'
 import type { Hold } from './hold.ts'
 import type { Metrics } from './metrics.ts'
-import { maxReplyHeadBytes, type ReplyHead, readReplyHead } from './reply-head.ts'
+import { Reply, type ReplyOwner } from './reply.ts'
+import { RequestBody } from './request-body.ts'
 import { type Arrival, timingHeaders } from './server-timing.ts'
 import type { Upstream, UpstreamUser } from './upstream.ts'
 import type { Waiter } from './waiting-room.ts'
@@ -28,47 +28,33 @@ type State =
   | 'tunnel' // upgraded: bytes both ways until both sides end
   | 'over'
 
-/** A request's body is read ahead this far while it waits; then the client is asked to wait. */
-const maxUnsentBytes = 64 * 1024
-/** Up to here a copy as a string is cheaper to write than a Buffer: Node writes it from its stack. */
-const maxStringBytes = 2 * 1024
-
-const headEnd = Buffer.from('\r\n\r\n')
 const repeatable = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
 /**
  * One request, from its head to the last byte of its reply: waits for a slot, takes a connection to the instance, and
  * passes bytes both ways, unchanged, at the pace of the slower side.
  */
-export class Exchange implements Waiter<Hold>, UpstreamUser {
+export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
   readonly head: RequestHead
+  readonly client: Client
   readonly startedAt = performance.now()
-  readonly #client: Client
-  readonly #around: Surroundings
-  #state: State = 'waiting'
-  #hold: Hold | undefined
-  #upstream: Upstream | undefined
-  #arrival: Arrival | undefined
+  hold: Hold | undefined
+  upstream: Upstream | undefined
   /** It is, or was, in the waiting room. */
   waits = false
+  #state: State = 'waiting'
+  #arrival: Arrival | undefined
   #retried = false
-  /** What of the request's body came before it could go on. */
-  #unsent: Buffer[] | undefined
-  #unsentBytes = 0
-  readonly #request = new Body()
-  readonly #reply = new Body()
-  /** A reply's head that is not whole yet. */
-  #partial: Buffer | undefined
-  #upstreamKeeps = false
-  #clientKeeps: boolean
+  readonly #request: RequestBody
+  readonly #reply: Reply
+  readonly #around: Surroundings
 
   constructor(client: Client, head: RequestHead, around: Surroundings) {
-    this.#client = client
+    this.client = client
     this.head = head
     this.#around = around
-    this.#clientKeeps = head.keepAlive
-    if (head.chunked) this.#request.begin('chunked')
-    else if (head.contentLength > 0) this.#request.begin('length', head.contentLength)
+    this.#request = new RequestBody(head)
+    this.#reply = new Reply(this)
     around.metrics.inFlight++
   }
 
@@ -84,11 +70,14 @@ export class Exchange implements Waiter<Hold>, UpstreamUser {
   // ── the slot ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   admitted(hold: Hold, woken: boolean): void {
-    this.#hold = hold
+    this.hold = hold
     if (this.waits) this.#waited(woken ? hold.grant : undefined)
-    const kept = hold.pool.take(this.#canRepeat, this.startedAt)
-    if (kept && !this.#retried) this.#use(kept)
-    else this.#use(hold.pool.connect())
+    const kept = this.#retried ? undefined : hold.pool.take(this.#canRepeat, this.startedAt)
+    this.#use(kept ?? hold.pool.connect())
+  }
+
+  refused(error: Error): void {
+    this.fail(error)
   }
 
   #waited(grant: Grant | undefined): void {
@@ -97,12 +86,8 @@ export class Exchange implements Waiter<Hold>, UpstreamUser {
     this.#around.metrics.wake.of[grant?.from ?? 'held'].add(waitedMs)
   }
 
-  refused(error: Error): void {
-    this.#fail(error)
-  }
-
   #use(upstream: Upstream): void {
-    this.#upstream = upstream
+    this.upstream = upstream
     upstream.user = this
     this.#state = 'connecting'
     if (!upstream.connecting) this.upstreamReady()
@@ -112,122 +97,60 @@ export class Exchange implements Waiter<Hold>, UpstreamUser {
 
   upstreamReady(): void {
     this.#state = 'asked'
-    const socket = (this.#upstream as Upstream).socket
-    if (!this.#unsent) {
-      socket.write(this.head.forward, 'latin1')
-      return
-    }
-    socket.cork()
-    socket.write(this.head.forward, 'latin1')
-    for (const bytes of this.#unsent) socket.write(bytes)
-    socket.uncork()
-    this.#unsent = undefined
-    if (socket.writableNeedDrain) this.#client.socket.pause()
-    else this.#client.resume()
+    this.#pace(this.#request.sendAfter(this.head.forward, this.upstream as Upstream))
   }
 
   /** False: these bytes are not part of this request. */
   fromClient(bytes: Buffer): boolean {
     if (this.#state === 'tunnel') {
-      this.#toUpstream(bytes)
+      this.#pace(this.#request.send(bytes, this.upstream as Upstream))
       return true
     }
     if (this.#request.done) return false
-    const end = this.#request.take(bytes, 0)
+    const end = this.#request.take(bytes)
     if (end < 0) {
-      this.#fail(new BadRequest('the body is not chunked as it should be'))
+      this.fail(new BadRequest('the body is not chunked as it should be'))
       return true
     }
-    this.#forward(end === bytes.length ? bytes : bytes.subarray(0, end))
-    if (end < bytes.length) this.#client.keepAhead(bytes.subarray(end))
+    const part = end === bytes.length ? bytes : bytes.subarray(0, end)
+    const sending = this.#state === 'asked' || this.#state === 'replying'
+    this.#pace(sending ? this.#request.send(part, this.upstream as Upstream) : this.#request.keep(part))
+    if (end < bytes.length) this.client.keepAhead(bytes.subarray(end))
     return true
   }
 
-  #forward(bytes: Buffer): void {
-    if (this.#state === 'asked' || this.#state === 'replying') {
-      this.#toUpstream(bytes)
-      return
-    }
-    this.#unsent ??= []
-    this.#unsent.push(Buffer.from(bytes))
-    this.#unsentBytes += bytes.length
-    if (this.#unsentBytes > maxUnsentBytes) this.#client.socket.pause()
-  }
-
-  #toUpstream(bytes: Buffer): void {
-    const { socket } = this.#upstream as Upstream
-    const { length } = bytes
-    const flowing =
-      length <= maxStringBytes
-        ? socket.write(bytes.toString('latin1', 0, length), 'latin1')
-        : socket.write(Buffer.from(bytes))
-    if (!flowing) this.#client.socket.pause()
-  }
-
   upstreamDrained(): void {
-    this.#client.resume()
+    this.client.resume()
+  }
+
+  #pace(flowing: boolean): void {
+    if (flowing) this.client.resume()
+    else this.client.socket.pause()
   }
 
   // ── the reply ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   fromUpstream(bytes: Buffer): void {
-    if (this.#state === 'replying') this.#replyBody(bytes, 0, undefined)
-    else if (this.#state === 'tunnel') this.#toClient(bytes)
-    else if (this.#state === 'asked') this.#replyHead(bytes)
+    if (this.#state === 'tunnel') this.#reply.toClient(bytes)
+    else this.#reply.received(bytes)
   }
 
-  #replyHead(bytes: Buffer): void {
-    if (this.#partial) bytes = Buffer.concat([this.#partial, bytes])
-    this.#partial = undefined
-    const end = bytes.indexOf(headEnd) + 4
-    if (end < 4) {
-      if (bytes.length <= maxReplyHeadBytes) this.#partial = Buffer.from(bytes)
-      else this.#fail(new BadReply(`the app answered with a head of more than ${maxReplyHeadBytes} bytes`))
-      return
-    }
-    let reply: ReplyHead
-    const text = bytes.toString('latin1', 0, end)
-    try {
-      reply = readReplyHead(text)
-    } catch (error) {
-      this.#fail(error)
-      return
-    }
-    if (reply.status < 200) {
-      this.#informational(reply, bytes, end)
-      return
-    }
-    if (!this.#beginReply(reply)) return
+  replyBegun(): string {
     this.#state = 'replying'
-    const { metrics } = this.#around
-    metrics.firstByte.of[this.#arrival?.grant?.from ?? 'held'].add(performance.now() - this.startedAt)
-    const added = this.#addedHeaders()
-    if (reply.rewritten === undefined && added === '') this.#replyBody(bytes, end, undefined)
-    else this.#replyBody(bytes, end, `${reply.rewritten ?? text.slice(0, -2)}${added}\r\n`)
+    this.#around.metrics.firstByte.of[this.#arrival?.grant?.from ?? 'held'].add(performance.now() - this.startedAt)
+    return this.#timing()
   }
 
-  /** How the reply's body ends, and whether both connections can be used again after it. */
-  #beginReply(reply: ReplyHead): boolean {
-    this.#upstreamKeeps = reply.keepAlive
-    if (this.head.method === 'HEAD' || reply.status === 204 || reply.status === 304) this.#reply.begin('none')
-    else if (reply.chunked && this.head.http10) {
-      this.#fail(new BadReply('the app answered in chunks to an HTTP/1.0 request'))
-      return false
-    } else if (reply.chunked) this.#reply.begin('chunked')
-    else if (reply.contentLength >= 0) this.#reply.begin('length', reply.contentLength)
-    else {
-      this.#reply.begin('untilClose')
-      this.#upstreamKeeps = false
-      this.#clientKeeps = false
-    }
-    return true
+  switched(): void {
+    this.#state = 'tunnel'
+    const ahead = this.client.takeAhead()
+    if (ahead) this.fromClient(ahead)
+    else this.client.resume()
   }
 
-  #addedHeaders(): string {
-    let added = ''
-    if (!this.#clientKeeps) added = 'Connection: close\r\n'
-    else if (this.head.http10) added = 'Connection: keep-alive\r\n'
-    return added + this.#timing()
+  clientDrained(): void {
+    const socket = this.upstream?.socket
+    if (socket?.isPaused()) socket.resume()
   }
 
   #timing(): string {
@@ -235,84 +158,27 @@ export class Exchange implements Waiter<Hold>, UpstreamUser {
     return timingHeaders(this.#arrival ?? { waitedMs: 0, grant: undefined })
   }
 
-  /** 1xx: a word in between, or the switch to another protocol. `end` is where its head ends. */
-  #informational(reply: ReplyHead, bytes: Buffer, end: number): void {
-    if (reply.status === 101) {
-      if (!this.head.upgrade) {
-        this.#fail(new BadReply('the app switched protocols without being asked to'))
-        return
-      }
-      this.#state = 'tunnel'
-      this.#toClient(bytes)
-      const ahead = this.#client.takeAhead()
-      if (ahead) this.fromClient(ahead)
-      this.#client.resume()
-      return
-    }
-    if (!this.head.http10) this.#toClient(bytes.subarray(0, end))
-    if (end < bytes.length) this.#replyHead(bytes.subarray(end))
-  }
-
-  /** `bytes` from `from` on are body; `head` goes before them, or undefined: what lies before `from` as it is. */
-  #replyBody(bytes: Buffer, from: number, head: string | undefined): void {
-    const end = this.#reply.take(bytes, from)
-    if (end < 0) {
-      this.#cutOff()
-      return
-    }
-    if (head !== undefined) {
-      this.#client.socket.cork()
-      this.#countOut(this.#client.socket.write(head, 'latin1'), head.length)
-      if (end > from) this.#toClient(bytes.subarray(from, end))
-      this.#client.socket.uncork()
-    } else this.#toClient(end === bytes.length ? bytes : bytes.subarray(0, end))
-    if (end < bytes.length) this.#upstreamKeeps = false // it says more than it was asked
-    if (this.#reply.done) this.#finish()
-  }
-
-  #toClient(bytes: Buffer): void {
-    const { socket } = this.#client
-    const { length } = bytes
-    if (length <= maxStringBytes) {
-      this.#countOut(socket.write(bytes.toString('latin1', 0, length), 'latin1'), length)
-      return
-    }
-    const flowing = socket.write(bytes)
-    if (socket.writableLength > 0) this.#upstream?.lend() // not all could be written at once
-    this.#countOut(flowing, length)
-  }
-
-  #countOut(flowing: boolean, length: number): void {
-    ;(this.#hold as Hold).egressBytes += length
-    if (!flowing) this.#upstream?.socket.pause()
-    if (this.#client.ended) this.#client.replying()
-  }
-
-  clientDrained(): void {
-    const socket = this.#upstream?.socket
-    if (socket?.isPaused()) socket.resume()
-  }
-
   // ── the ends ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The reply is through. An instance may fall asleep from here on: everything it had to say is with us. */
-  #finish(): void {
-    const keeps = this.#clientKeeps && this.#request.done
-    this.#release(this.#upstreamKeeps && this.#request.done)
-    this.#client.finished(keeps)
+  replyDone(): void {
+    const { upstreamKeeps, clientKeeps } = this.#reply
+    const { done } = this.#request
+    this.#release(upstreamKeeps && done)
+    this.client.finished(clientKeeps && done)
   }
 
   upstreamEnded(): void {
-    if (this.#state === 'tunnel') this.#client.socket.end()
-    else if (this.#state === 'replying' && this.#reply.untilClose) this.#finish()
+    if (this.#state === 'tunnel') this.client.socket.end()
+    else if (this.#reply.untilClose) this.replyDone()
     else this.#broken(undefined)
   }
 
   upstreamClosed(error: Error | undefined): void {
     if (this.#state === 'tunnel') {
       this.#release(false)
-      if (error) this.#client.socket.destroy()
-      else this.#client.endSoon()
+      if (error) this.client.socket.destroy()
+      else this.client.endSoon()
     } else if (this.#state !== 'over') this.#broken(error)
   }
 
@@ -324,60 +190,59 @@ export class Exchange implements Waiter<Hold>, UpstreamUser {
 
   /** The client has sent its last byte. True: nothing is left to wait for from it or us. */
   clientEnded(): boolean {
-    if (this.#state === 'tunnel') this.#upstream?.socket.end()
+    if (this.#state === 'tunnel') this.upstream?.socket.end()
     else if (!this.#request.done)
-      this.#client.socket.destroy() // in mid-request
+      this.client.socket.destroy() // in mid-request
     else return false
     return true
   }
 
   /** The connection to the instance ended before the reply did. */
   #broken(error: Error | undefined): void {
-    const hold = this.#hold as Hold
-    const state = this.#state
-    if (state === 'replying' || this.#partial) {
-      this.#cutOff()
+    const untouched = this.#state === 'connecting'
+    if (this.#state === 'replying' || this.#reply.partial) this.#cutOff()
+    else if (!this.#retried && (untouched || this.#canRepeat)) this.#retry(untouched)
+    else this.fail(this.#whyBroken(untouched, error))
+  }
+
+  /** Once: on a new connection to the same instance, or from the start if it may be the instance that is at fault. */
+  #retry(untouched: boolean): void {
+    const hold = this.hold as Hold
+    this.#retried = true
+    this.#dropUpstream(false)
+    if (!untouched && hold.state === 'held') {
+      this.#use(hold.pool.connect())
       return
     }
-    const untouched = state === 'connecting'
-    if (!this.#retried && (untouched || this.#canRepeat)) {
-      this.#retried = true
-      this.#dropUpstream(false)
-      if (!untouched && hold.state === 'held') {
-        this.#use(hold.pool.connect())
-        return
-      }
-      this.#hold = undefined
-      this.#state = 'waiting'
-      hold.free()
-      this.#around.again(this)
-      return
-    }
-    const { code } = (error ?? {}) as NodeJS.ErrnoException // not the message: it tells strangers the instance's address
-    const why = code ? ` (${code})` : ''
-    if (hold.goneBecause) this.#fail(hold.goneBecause)
-    else if (untouched)
-      this.#fail(
-        new AppUnreachable(`the app does not take connections on port ${hold.grant.port}${why}`, { cause: error }),
-      )
-    else this.#fail(new AppClosed(`the app closed the connection before it answered${why}`, { cause: error }))
+    this.hold = undefined
+    this.#state = 'waiting'
+    hold.free()
+    this.#around.again(this)
+  }
+
+  #whyBroken(untouched: boolean, cause: NodeJS.ErrnoException | undefined): Error {
+    const { goneBecause, grant } = this.hold as Hold
+    if (goneBecause) return goneBecause
+    const why = cause?.code ? ` (${cause.code})` : '' // not its message: that tells strangers the instance's address
+    if (untouched) return new AppUnreachable(`the app does not take connections on port ${grant.port}${why}`, { cause })
+    return new AppClosed(`the app closed the connection before it answered${why}`, { cause })
   }
 
   /** In mid-reply there is only one way left to tell the client: its connection breaks off. */
   #cutOff(): void {
     this.#release(false)
-    this.#client.exchange = undefined
-    this.#client.socket.destroy()
+    this.client.exchange = undefined
+    this.client.socket.destroy()
   }
 
-  #fail(error: unknown): void {
+  fail(error: unknown): void {
     if (this.#state === 'over') return
     if (this.#state === 'replying') {
       this.#cutOff()
       return
     }
     this.#release(false)
-    this.#client.refuse(error, this.head, this.#timing())
+    this.client.refuse(error, this.head, this.#timing())
   }
 
   #release(upstreamKeeps: boolean): void {
@@ -385,13 +250,13 @@ export class Exchange implements Waiter<Hold>, UpstreamUser {
     this.#state = 'over'
     this.#around.metrics.inFlight--
     this.#dropUpstream(upstreamKeeps)
-    this.#hold?.free()
+    this.hold?.free()
   }
 
   #dropUpstream(keep: boolean): void {
-    const upstream = this.#upstream
+    const { upstream } = this
     if (!upstream) return
-    this.#upstream = undefined
+    this.upstream = undefined
     upstream.user = undefined
     if (!keep) {
       upstream.destroy()
