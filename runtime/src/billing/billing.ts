@@ -7,9 +7,9 @@ import { Bucket } from '../cluster/bucket.ts'
 import { CachedBucket } from '../cluster/cached-bucket.ts'
 import { Cluster } from '../cluster/connect.ts'
 import { ensureStorage } from '../cluster/storage.ts'
-import { read } from '../cluster/stream.ts'
+import { lastSequence, read } from '../cluster/stream.ts'
 import { subjects } from '../cluster/subjects.ts'
-import { raise } from '../core/errors.ts'
+import { LittleError, raise } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { CostQuery } from '../model/cost.ts'
 import { Node } from '../model/node.ts'
@@ -35,7 +35,7 @@ export async function startBilling(config: BillingConfig, log: Logger): Promise<
   })
   const stopAnswering = answer(cluster, subjects.askBilling('cost'), CostQuery, (query) => cost(database, query))
   const ending = new AbortController()
-  const reading = storageReady(cluster, ending.signal).then(() => takeIn(cluster, intake, ending.signal))
+  const reading = takeInForEver(cluster, intake, ending.signal)
   // A read model that cannot be written is nothing to go on with: the process ends, and the supervisor starts it again.
   reading.catch((error) => queueMicrotask(() => raise(error)))
   return {
@@ -50,29 +50,33 @@ export async function startBilling(config: BillingConfig, log: Logger): Promise<
   }
 }
 
+/** An outage before the reading began is waited for here; those that come later, in `read`. */
+async function takeInForEver(cluster: Cluster, intake: Intake, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await cluster.connection('the streams', 60_000, signal)
+      await ensureStorage(cluster)
+      await takeIn(cluster, intake, signal)
+    } catch (error) {
+      if (signal.aborted) return
+      if (!(error instanceof LittleError)) throw error
+      cluster.log?.warn({ error: error.message }, 'the usage stream is not there yet')
+      await delay(250, undefined, { signal }).catch(() => {})
+    }
+  }
+}
+
 async function takeIn(cluster: Cluster, intake: Intake, signal: AbortSignal): Promise<void> {
+  // A stream that ends before our position was made anew: its first message is as new as any, and no record counts twice.
+  const position = (await lastSequence(cluster, 'USAGE')) < intake.position ? 0 : intake.position
   const batches = read(cluster, {
     stream: 'USAGE',
     filter: 'usage.>',
     schema: z.array(UsageRecord),
-    start: { at: 'sequence', sequence: intake.position + 1 },
+    start: { at: 'sequence', sequence: position + 1 },
     follow: true,
     signal,
     onUnreadable: (sequence, error) => cluster.log?.error({ sequence, error: String(error) }, 'unreadable usage'),
   })
   for await (const { sequence, subject, value } of batches) intake.take(sequence, subject.slice('usage.'.length), value)
-}
-
-async function storageReady(cluster: Cluster, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      await cluster.connection('the streams', 60_000, signal)
-      await ensureStorage(cluster)
-      return
-    } catch (error) {
-      if (signal.aborted) return
-      cluster.log?.warn({ error: String(error) }, 'the streams are not there yet')
-      await delay(250, undefined, { signal }).catch(() => {})
-    }
-  }
 }

@@ -8,7 +8,7 @@ export function testNode(node: string) {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
   let previousHash = firstPreviousHash
   let sequence = 0
-  const record = (): UsageRecord => {
+  const record = (change: Partial<UsageRecord> = {}): UsageRecord => {
     sequence += 1
     const startUs = 1_800_000_000_000_000 + sequence * 1_000_000
     const unsigned: Omit<UsageRecord, 'hash' | 'signature'> = {
@@ -31,6 +31,7 @@ export function testNode(node: string) {
       memoryMib: 256,
       egressBytes: 100,
       requests: 1,
+      ...change,
     }
     previousHash = usageHash(unsigned)
     const signature = sign(null, Buffer.from(previousHash, 'hex'), privateKey).toString('base64')

@@ -1,14 +1,20 @@
 import { JetStreamApiCodes, JetStreamApiError, type JetStreamManager, jetstreamManager } from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
 import { z } from 'zod'
+import { LittleError } from '../core/errors.ts'
 import { Bucket } from './bucket.ts'
 import type { Cluster } from './connect.ts'
+import { ClusterRefused } from './errors.ts'
 import { buckets, type StreamName, streams } from './subjects.ts'
 
 /** Afterwards every stream and bucket of the table in subjects.ts exists; harmless to repeat, by any role. */
 export async function ensureStorage(cluster: Cluster, deadlineMs = 10_000): Promise<void> {
   const nats = await cluster.connection('the streams', deadlineMs)
-  await cluster.unlessLost('the streams', ensureAll(cluster, nats, deadlineMs))
+  try {
+    await cluster.unlessLost('the streams', ensureAll(cluster, nats, deadlineMs))
+  } catch (error) {
+    throw error instanceof LittleError ? error : new ClusterRefused('the streams', error as Error)
+  }
 }
 
 async function ensureAll(cluster: Cluster, nats: NatsConnection, deadlineMs: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { JetStreamApiError } from '@nats-io/jetstream'
+import { JetStreamApiError, jetstreamManager } from '@nats-io/jetstream'
 import type { z } from 'zod'
+import { LittleError } from '../core/errors.ts'
 import type { Cluster } from './connect.ts'
 import { ClusterAway, ClusterRefused } from './errors.ts'
 import { decode, encode } from './json.ts'
@@ -74,6 +75,17 @@ export async function* read<T>(cluster: Cluster, options: ReadOptions<T>): Async
     }
   } finally {
     ended.abort()
+  }
+}
+
+/** The sequence of the newest message; 0 if there never was one. */
+export async function lastSequence(cluster: Cluster, stream: StreamName): Promise<number> {
+  const nats = await cluster.connection(stream)
+  try {
+    const manager = await jetstreamManager(nats, { checkAPI: false })
+    return (await cluster.unlessLost(stream, manager.streams.info(stream))).state.last_seq
+  } catch (error) {
+    throw error instanceof LittleError ? error : new ClusterRefused(stream, error as Error)
   }
 }
 

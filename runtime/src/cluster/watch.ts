@@ -116,11 +116,18 @@ export class BucketWatch<T> {
     }
     seen.add(key)
     if (this.#entries.get(key)?.revision === revision) return
+    const value = this.#readable(message, key)
+    if (value !== undefined) this.#put({ key, value, revision })
+  }
+
+  /** What cannot be read changes nothing: "unknown" is never a reason to tear something down. */
+  #readable(message: JsMsg, key: string): T | undefined {
+    const { cluster, name, schema } = this.#bucket
     try {
-      this.#put({ key, value: decode(message.data, this.#bucket.schema, `${key} in ${this.#bucket.name}`), revision })
+      return decode(message.data, schema, `${key} in ${name}`)
     } catch (error) {
-      // What cannot be read changes nothing: "unknown" is never a reason to tear something down.
-      this.#bucket.cluster.log?.error({ key, revision, error: String(error) }, 'unreadable value is ignored')
+      cluster.log?.error({ key, revision: message.seq, error: String(error) }, 'unreadable value is ignored')
+      return undefined
     }
   }
 
