@@ -47,15 +47,17 @@ export interface Throughput {
     name: string
     ratio: number
     p99_ratio: number
+    /** HAProxy's CPU time per request ÷ the edge's: what req/s would show if nothing but the proxy were the bottleneck. */
+    cpu_ratio: number
     edge: ProxyResult
     haproxy: ProxyResult
   }[]
 }
 
-/** The edge against HAProxy, one thread each, the same backend and client, in turns; medians over the rounds. */
+/** The edge against HAProxy, one thread each, the same backend and client, in turns; medians over the rounds' ratios. */
 export async function runThroughput({ quick = false } = {}): Promise<Throughput> {
-  const rounds = quick ? 3 : 9
-  const seconds = quick ? 1.5 : 3
+  const rounds = quick ? 5 : 15
+  const seconds = quick ? 1 : 2
   const loadBefore = loadavg()[0] as number
   await using rig = await Rig.start()
   const result: Throughput['kinds'] = []
@@ -123,6 +125,10 @@ function summary(samples: Sample[]): ProxyResult {
     rounds,
   }
 }
+
+/** Edge ÷ HAProxy of each round: the two ran one after the other, so what else the machine did troubled both alike. */
+const pairs = (samples: Record<ProxyName, Sample[]>, value: (sample: Sample) => number) =>
+  samples.edge.map((edge, round) => value(edge) / value(samples.haproxy[round] as Sample))
 
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] as number
 const round3 = (value: number) => Math.round(value * 1000) / 1000

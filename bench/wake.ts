@@ -107,6 +107,7 @@ export async function runWake({
       },
     }
   })
+  for (const app of apps) progress(JSON.stringify(app))
   await cloud.down()
   progress('cold starts of the same images, for comparison')
   const peers: Peer[] = []

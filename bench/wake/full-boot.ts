@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { closeSync, ftruncateSync } from 'node:fs'
 import { rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,6 +11,7 @@ import { HostNetwork } from '../../runtime/src/host/network.ts'
 import type { StoredImage } from '../../runtime/src/image/store.ts'
 import { detectMachine, type Machine } from '../../runtime/src/vm/accelerator.ts'
 import { bootArguments } from '../../runtime/src/vm/machine.ts'
+import { createMemfd } from '../../runtime/src/vm/memfd.ts'
 import { MicroVm } from '../../runtime/src/vm/micro-vm.ts'
 import type { User } from './user.ts'
 
@@ -33,9 +35,9 @@ export const closeBootRig = ({ network }: BootRig) => network.close()
 /** From QEMU's start to the first byte, without any template: kernel, init, mounts, program, ms. */
 export async function bootOnce({ dir, machine, network }: BootRig, image: StoredImage, user: User): Promise<number> {
   const { kernel, initrd } = cachePaths()
-  const [ram, scratch] = [join(dir, 'ram'), join(dir, 'scratch')]
-  await writeFile(ram, '')
-  await truncate(ram, memoryMib * MIB)
+  const scratch = join(dir, 'scratch')
+  const ram = createMemfd('boot')
+  ftruncateSync(ram, memoryMib * MIB)
   await writeFile(scratch, '')
   await truncate(scratch, 1024 * MIB)
   await run('mkfs.ext4', ['-q', '-F', '-O', '^has_journal', scratch])
@@ -48,7 +50,7 @@ export async function bootOnce({ dir, machine, network }: BootRig, image: Stored
     tap: link.tap,
     accelerator: machine.accelerator,
     files: {
-      ram: { mode: 'rw', path: ram },
+      ram: { mode: 'rw', path: `/proc/${process.pid}/fd/${ram}` },
       root: { mode: 'r', path: image.rootPath },
       scratch: { mode: 'rw', path: scratch },
       kernel: { mode: 'r', path: kernel },
@@ -81,6 +83,7 @@ export async function bootOnce({ dir, machine, network }: BootRig, image: Stored
     await vm.kill()
     await vm.process.gone()
     await network.detach(link.tap)
-    await Promise.all([rm(join(dir, 'vm'), { recursive: true, force: true }), rm(ram), rm(scratch)])
+    await Promise.all([rm(join(dir, 'vm'), { recursive: true, force: true }), rm(scratch)])
+    closeSync(ram)
   }
 }

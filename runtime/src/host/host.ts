@@ -37,6 +37,8 @@ const templateUid = 1_999_999
 /** Long runs show in the costs while they go on; a crash of the agent loses at most the last second. */
 const cutEveryMs = 60_000
 const touchEveryMs = 1_000
+/** Somebody may flush all packet rules of the machine; until the repair guests would be unfiltered. */
+const repairEveryMs = 3_000
 
 /**
  * The agent of one machine: takes over what is there, follows what should be, and gives edges holds on instances.
@@ -100,7 +102,10 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   const forEachInstance = (act: (instance: Instance) => void) => {
     for (const instance of fleet.instances) act(instance)
   }
+  const repair = () =>
+    network.repair().catch((error: unknown) => log.error(error, 'packet rules could not be repaired'))
   const timers = [
+    setInterval(repair, repairEveryMs),
     // Adopted instances stay awake until every edge had the time to say what it holds.
     setTimeout(() => {
       for (const { instance } of adopted) instance.settle()
