@@ -114,6 +114,21 @@ test('when a later deploy fails, the release before it goes on and the failed on
   assert.deepEqual(openSecrets(key, 'main.web.3', kept!.value), ['KEY=one'])
 })
 
+test('a stopped app is started by its next deploy, and stays stopped if that one fails', async (t) => {
+  const cloud = await startCloud(t, await startNats(t))
+  const image = await layout(cloud)
+  const client = clientOf(cloud)
+  await deploy(cloud, 'web', { image })
+  await client.stop('web')
+
+  await assert.rejects(deploy(cloud, 'web', { image, command: ['exits-with-3'] }), code('app.crashed_at_start'))
+  assert.equal((await client.app('web')).state, 'stopped')
+  assert.deepEqual(await list(openState(cloud.cluster).placements), [])
+
+  assert.equal((await deploy(cloud, 'web', { image })).live.release, 3)
+  assert.equal((await client.app('web')).state, 'live')
+})
+
 test('what is wrong with a request is refused before anything is done', async (t) => {
   const cloud = await startCloud(t, await startNats(t), { freeMib: 512 })
   const image = await layout(cloud)

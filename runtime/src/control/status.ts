@@ -30,8 +30,12 @@ export async function readStatus(cloud: Cloud, cluster: Cluster): Promise<Status
   }
 }
 
+/** A node that was not heard of yet may have only just started, or we have: it gets the time of two announcements. */
+const firstWordMs = 1_000
+
 async function nodeViews(cloud: Cloud): Promise<NodeView[]> {
   const nodes = await cloud.hosts.all()
+  if (nodes.some(({ id }) => !cloud.hosts.soft.of(id))) await cloud.hosts.soft.next(firstWordMs)
   return nodes.map(({ id, region, isolation, accelerator, cpus, memoryMib }) => {
     const soft = cloud.hosts.soft.fresh(id)
     const last = cloud.hosts.soft.of(id)?.heardAt ?? cloud.startedAt

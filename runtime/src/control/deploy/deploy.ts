@@ -23,11 +23,12 @@ export async function deploy(cloud: Cloud, plan: Plan, tell: Tell, signal: Abort
   using _change = changing(cloud, plan.team, plan.app)
   await using image = await importing(cloud, plan, tell, signal)
   step(tell, 'image', `${image.digest.slice(0, 19)}… ${formatBytes(image.rootBytes)}`, performance.now() - begun)
-  const { release, appRevision } = await writeRelease(cloud, plan, image)
+  const written = await writeRelease(cloud, plan, image)
+  const { release } = written
   try {
     if (signal.aborted) throw new DeployCancelled(String(signal.reason))
     const parked = await place(cloud, release, tell, signal)
-    await goLive(cloud, { release, appRevision })
+    await goLive(cloud, written)
     const { memoryMib, cpus, number } = release
     const live: Live = {
       type: 'live',
@@ -42,7 +43,7 @@ export async function deploy(cloud: Cloud, plan: Plan, tell: Tell, signal: Abort
     await prune(cloud, release).catch((error) => cloud.log.warn({ error: String(error) }, 'old releases were kept'))
     return live
   } catch (error) {
-    await rollBack(cloud, release, error)
+    await rollBack(cloud, written, error)
     const { code, message, hint, status } = errorFields(error)
     const failure = { kind: 'failed' as const, message, error: { code, message, hint, status } }
     await cloud.events.tell(release, failure).catch(() => {}) // the person is told by the answer itself

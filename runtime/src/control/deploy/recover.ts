@@ -14,7 +14,8 @@ export async function recover(cloud: Cloud): Promise<void> {
   const apps = new Map((await list(state.apps)).map(({ key, value }) => [key, value]))
   for (const { value: release } of await list(state.releases)) {
     const app = apps.get(keys.app(release.team, release.app))
-    if (app && release.number > app.release && !release.failure) await rollBack(cloud, release, new ControlRestarted())
+    if (!app || release.number <= app.release || release.failure) continue
+    await rollBack(cloud, { release, wasStopped: app.stopped }, new ControlRestarted())
   }
   for (const { team, name, release } of apps.values()) {
     if (release === 0) await removeApp(cloud, team, name)

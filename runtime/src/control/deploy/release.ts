@@ -16,6 +16,8 @@ export interface Written {
   release: Release
   /** Of the app's record: the release goes live only if nobody changed it since. */
   appRevision: number
+  /** It was stopped when the deploy began: a failure leaves it so. */
+  wasStopped: boolean
 }
 
 /** Claims the name, makes the app's record at its first deploy, and writes the release with the next free number. */
@@ -25,9 +27,14 @@ export async function writeRelease(cloud: Cloud, plan: Plan, image: Imported): P
   const appKey = keys.app(team, app)
   const now = Date.now()
   const known = await cloud.state.apps.get(appKey)
-  const appRevision =
-    known?.revision ??
-    (await cloud.state.apps.create(appKey, { team, name: app, release: 0, hostname, createdAt: now, stopped: false }))
+  const wasStopped = known?.value.stopped ?? false
+  // A node keeps nothing of an app that is stopped, so it must not be while the new release starts.
+  const fresh = { team, name: app, release: 0, hostname, createdAt: now, stopped: false }
+  const appRevision = !known
+    ? await cloud.state.apps.create(appKey, fresh)
+    : wasStopped
+      ? await cloud.state.apps.update(appKey, { ...known.value, stopped: false }, known.revision)
+      : known.revision
   const taken = await list(cloud.state.releases, `${appKey}.*`)
   const number = 1 + Math.max(0, ...taken.map(({ value }) => value.number))
   const release = releaseOf(plan, image, number, now)
@@ -36,7 +43,7 @@ export async function writeRelease(cloud: Cloud, plan: Plan, image: Imported): P
   if (Object.keys(plan.secrets).length > 0) {
     await cloud.state.secrets.put(key, sealSecrets(cloud.clusterKey, key, plan.secrets))
   }
-  return { release, appRevision }
+  return { release, appRevision, wasStopped }
 }
 
 async function claim(cloud: Cloud, { team, app, hostname }: Plan): Promise<void> {

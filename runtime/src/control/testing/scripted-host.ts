@@ -8,6 +8,7 @@ import { publish } from '../../cluster/stream.ts'
 import { type AppEvent, type ExecStart, type HostInstance, keys, subjects } from '../../cluster/subjects.ts'
 import { BucketWatch } from '../../cluster/watch.ts'
 import { appName, type NodeId, nodeId, teamId } from '../../core/ids.ts'
+import { App } from '../../model/app.ts'
 import { Node } from '../../model/node.ts'
 import { Release } from '../../model/release.ts'
 
@@ -50,6 +51,7 @@ export async function startScriptedHost(cluster: Cluster, { freeMib = 4096 } = {
   })
   const instances = new Map<string, HostInstance>()
   const releases = new Bucket(cluster, 'releases', Release)
+  const apps = new Bucket(cluster, 'apps', App)
   const host: ScriptedHost = { node, kept: new Set(), silent: false, stop }
   const placements = new BucketWatch(new Bucket(cluster, 'placements', z.object({ release: z.number() })), {
     onChange: (change) => {
@@ -76,7 +78,8 @@ export async function startScriptedHost(cluster: Cluster, { freeMib = 4096 } = {
     if (host.silent) return
     const key = `${team}.${app}.${number}`
     const release = (await releases.get(key))?.value
-    if (!release || host.kept.has(key)) return
+    const desired = (await apps.get(`${team}.${app}`))?.value
+    if (!release || host.kept.has(key) || desired?.stopped) return
     const event = { at: Date.now(), team: teamId(team), app: appName(app), release: number, node }
     const tell = (kind: AppEvent['kind'], message: string, more: Partial<AppEvent> = {}) =>
       publish(cluster, subjects.events(event.team, event.app), { ...event, kind, message, ...more })
