@@ -73,11 +73,12 @@ export async function runThroughput({ quick = false } = {}): Promise<Throughput>
       }
     }
     const [edge, haproxy] = [summary(samples.edge), summary(samples.haproxy)]
-    const ratio = edge.requestsPerSecond / haproxy.requestsPerSecond
+    const cpuRatio = haproxy.cpuUsPerRequest / edge.cpuUsPerRequest
     result.push({
       name: kind.name,
-      ratio: round3(ratio),
-      p99_ratio: round3(edge.p99_ms / haproxy.p99_ms),
+      ratio: round3(median(pairs(samples, ({ requests }) => requests))),
+      p99_ratio: round3(median(pairs(samples, ({ p99_ms }) => p99_ms))),
+      cpu_ratio: round3(cpuRatio),
       edge,
       haproxy,
     })
