@@ -20,6 +20,13 @@ export interface LogQuery {
   tail?: number | undefined
 }
 
+/** Whether anything of an app's log is kept, also of one that is no more. */
+export async function hasLogs(cluster: Cluster, team: TeamId, app: AppName): Promise<boolean> {
+  const last = { stream: 'LOGS', filter: subjects.logs(team, app), start: { at: 'last-per-subject' } } as const
+  for await (const _ of read(cluster, { ...last, schema: z.unknown(), follow: false })) return true
+  return false
+}
+
 /** An app's past lines, then with `follow` those to come, until the signal. */
 export async function* readLogs(
   cluster: Cluster,

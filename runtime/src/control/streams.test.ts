@@ -37,6 +37,10 @@ test('the past log is read whole or by its tail, and what follows comes as it is
   assert.deepEqual(await texts(client.logs('web', { tail: 2 })), ['two', 'three'])
   assert.deepEqual(await texts(client.logs('web', { tail: 0 })), [])
 
+  await assert.rejects(texts(client.logs('nobody')), /there is no app nobody/)
+  await client.remove('web')
+  assert.deepEqual(await texts(client.logs('web')), ['one', 'two', 'three'], 'a failed deploy can be looked into')
+
   const enough = new AbortController()
   const seen: string[] = []
   await assert.rejects(async () => {

@@ -3,7 +3,7 @@ import type { Cluster } from '../../cluster/connect.ts'
 import { knownApp } from '../apps.ts'
 import type { Cloud } from '../cloud.ts'
 import { namedApp } from '../deploy/plan.ts'
-import { LogLineSchema, readLogs } from '../logs.ts'
+import { hasLogs, LogLineSchema, readLogs } from '../logs.ts'
 import { person } from './access.ts'
 import { ndjson } from './ndjson.ts'
 import type { Api } from './route-types.ts'
@@ -27,7 +27,7 @@ export function logRoutes(server: Api, cloud: Cloud, cluster: Cluster) {
   server.get('/v1/apps/:app/logs', { schema }, async (request, reply) => {
     const { team } = await person(cloud, request)
     const app = namedApp(request.params.app)
-    await knownApp(cloud, team, app)
+    if (!(await hasLogs(cluster, team, app))) await knownApp(cloud, team, app) // a deploy that failed left only its log
     const { follow, since, tail } = request.query
     const gone = new AbortController()
     reply.raw.once('close', () => gone.abort())

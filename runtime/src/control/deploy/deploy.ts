@@ -11,7 +11,7 @@ import { awaitParked } from './await-parked.ts'
 import type { Plan } from './plan.ts'
 import { prune } from './prune.ts'
 import { type Written, writeRelease } from './release.ts'
-import { rollBack } from './roll-back.ts'
+import { forgetUnborn, rollBack, undo } from './roll-back.ts'
 import type { DeployEvent, Live, Tell } from './steps.ts'
 
 /**
@@ -23,7 +23,10 @@ export async function deploy(cloud: Cloud, plan: Plan, tell: Tell, signal: Abort
   using _change = changing(cloud, plan.team, plan.app)
   await using image = await importing(cloud, plan, tell, signal)
   step(tell, 'image', `${image.digest.slice(0, 19)}… ${formatBytes(image.rootBytes)}`, performance.now() - begun)
-  const written = await writeRelease(cloud, plan, image)
+  const written = await writeRelease(cloud, plan, image).catch(async (error: unknown) => {
+    await undo(cloud, plan, () => forgetUnborn(cloud, plan.team, plan.app))
+    throw error
+  })
   const { release } = written
   try {
     if (signal.aborted) throw new DeployCancelled(String(signal.reason))
@@ -43,7 +46,7 @@ export async function deploy(cloud: Cloud, plan: Plan, tell: Tell, signal: Abort
     await prune(cloud, release).catch((error) => cloud.log.warn({ error: String(error) }, 'old releases were kept'))
     return live
   } catch (error) {
-    await rollBack(cloud, written, error)
+    await undo(cloud, plan, () => rollBack(cloud, written, error))
     const { code, message, hint, status } = errorFields(error)
     const failure = { kind: 'failed' as const, message, error: { code, message, hint, status } }
     await cloud.events.tell(release, failure).catch(() => {}) // the person is told by the answer itself

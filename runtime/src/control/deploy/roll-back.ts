@@ -1,11 +1,35 @@
+import { ClusterAway, ClusterTimeout } from '../../cluster/errors.ts'
 import { list } from '../../cluster/list.ts'
 import { keys } from '../../cluster/subjects.ts'
 import { errorFields } from '../../core/errors.ts'
+import type { AppName, TeamId } from '../../core/ids.ts'
 import type { Release } from '../../model/release.ts'
 import type { Cloud } from '../cloud.ts'
 import { dropImage } from '../images.ts'
 import { endPlacements, removeApp } from '../remove-app.ts'
+import type { Plan } from './plan.ts'
 import type { Written } from './release.ts'
+
+/**
+ * Undoes, again and again while NATS is away for a moment. What cannot be undone is left to recover() at the control's
+ * next start; the person hears of the failure that came first.
+ */
+export async function undo(cloud: Cloud, { team, app }: Plan, act: () => Promise<void>): Promise<void> {
+  for (let left = 5; left > 0; left--) {
+    try {
+      return await act()
+    } catch (error) {
+      cloud.log.warn({ team, app, left, error: String(error) }, 'a deploy could not be undone')
+      if (!(error instanceof ClusterAway || error instanceof ClusterTimeout)) return // both have waited for some seconds
+    }
+  }
+}
+
+/** Frees the name that a deploy claimed when it could not even write its release. */
+export async function forgetUnborn(cloud: Cloud, team: TeamId, app: AppName): Promise<void> {
+  const entry = await cloud.state.apps.get(keys.app(team, app))
+  if (!entry || entry.value.release === 0) await removeApp(cloud, team, app)
+}
 
 /**
  * Undoes a deploy that did not come to life. A first one takes the app and its name with it; else the release before it
