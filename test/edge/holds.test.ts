@@ -204,6 +204,28 @@ test('a kept connection is used again after a sleep', { timeout }, async (t) => 
   assert.equal(connections, 1)
 })
 
+test('a request that cannot be repeated takes no connection that slept, and leaves it to others', {
+  timeout,
+}, async (t) => {
+  const sockets = new Set<unknown>()
+  const seen: string[] = []
+  const app = await httpApp(t, (req, res) => {
+    sockets.add(req.socket)
+    seen.push(`${req.method} on ${[...sockets].indexOf(req.socket)}`)
+    req.resume().on('end', () => res.end('hi'))
+  })
+  const { edge, agent } = await startEdge(
+    t,
+    grants(() => app.port),
+    { idleMs: 30 },
+  )
+  await ask(edge.port, get('/', close))
+  await agent.hears('letGo')
+  await ask(edge.port, `POST / HTTP/1.1\r\nHost: hello.localhost\r\nContent-Length: 0\r\n${close}\r\n`)
+  await ask(edge.port, get('/', close))
+  assert.deepEqual(seen, ['GET on 0', 'POST on 1', 'GET on 1'])
+})
+
 test('without keepConnections each request has a connection of its own', { timeout }, async (t) => {
   let connections = 0
   const app = await httpApp(t, (_req, res) => res.end('hi'))

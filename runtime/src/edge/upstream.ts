@@ -25,8 +25,6 @@ export class Upstream {
   user: UpstreamUser | undefined
   /** performance.now() when it was last given back. */
   restsSince = 0
-  /** It has carried an exchange before. */
-  reused = false
   #error: Error | undefined
   #buffer = Buffer.allocUnsafeSlow(readBytes)
 

@@ -5,6 +5,8 @@ import { Upstream } from './upstream.ts'
 
 /** Kept connections of one instance; each costs the guest some memory, so a burst's are not all kept. */
 const maxKept = 256
+/** So many of them stay over a sleep: enough for the next wake, and a bound for those that only ever rest. */
+const maxKeptAsleep = 8
 /** Within this the event loop itself is the look for a FIN; after it the kernel is asked. */
 const freshMs = 10
 /**
@@ -33,20 +35,22 @@ export class Pool {
     this.keep = grant.keepConnections
   }
 
-  /** A kept connection that has not ended, or undefined. */
+  /** It is awake for us again. */
+  granted(grant: Grant): void {
+    this.keep = grant.keepConnections
+    this.grantedAt = performance.now()
+    for (const upstream of this.#kept.slice(0, -maxKeptAsleep)) upstream.destroy()
+  }
+
+  /** The kept connection that was used last, if it has not ended and is no risk for this request; else undefined. */
   take(canRepeat: boolean, now: number): Upstream | undefined {
-    for (let upstream = this.#kept.pop(); upstream; upstream = this.#kept.pop()) {
+    for (let upstream = this.#kept.at(-1); upstream; upstream = this.#kept.at(-1)) {
       const restedMs = now - upstream.restsSince
-      const fresh = restedMs < freshMs && upstream.restsSince > this.grantedAt
-      if (fresh) return upstream
-      if (
-        (!canRepeat && (restedMs > riskyAfterMs || upstream.restsSince < this.grantedAt)) ||
-        hasEnded(upstream.socket)
-      ) {
-        upstream.destroy()
-        continue
-      }
-      return upstream
+      const slept = upstream.restsSince < this.grantedAt
+      if (!canRepeat && (slept || restedMs > riskyAfterMs)) return undefined
+      this.#kept.pop()
+      if ((restedMs < freshMs && !slept) || !hasEnded(upstream.socket)) return upstream
+      upstream.destroy()
     }
     return undefined
   }
@@ -89,8 +93,7 @@ export class Upstreams {
       known.address === grant.address &&
       known.port === grant.port
     ) {
-      known.keep = grant.keepConnections
-      known.grantedAt = performance.now()
+      known.granted(grant)
       return known
     }
     known?.destroy() // what answers there now is not the memory these connections belong to
