@@ -97,9 +97,17 @@ let copies = 0
 export async function restore(template: Template): Promise<Machine> {
   const dir = join(template.folder, `copy-${++copies}`)
   const machine = await startMachine(template, dir, ['-S', '-incoming', 'defer'], 'off')
-  const state = openSync(join(template.folder, 'state'), 'r')
-  await restoreState(machine.qmp, state).finally(() => closeSync(state))
-  await machine.qmp.execute('cont')
+  let state: number | undefined
+  try {
+    state = openSync(join(template.folder, 'state'), 'r')
+    await restoreState(machine.qmp, state)
+    await machine.qmp.execute('cont')
+  } catch (error) {
+    await machine.kill()
+    throw error
+  } finally {
+    if (state !== undefined) closeSync(state)
+  }
   return machine
 }
 
