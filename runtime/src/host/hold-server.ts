@@ -2,42 +2,10 @@ import { chmodSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
-import { z } from 'zod'
-import { appName, edgeId, holdId, instanceId, teamId } from '../core/ids.ts'
-import type { EdgeMessage } from '../fabric/hold.ts'
+import { edgeMessage } from '../fabric/edge-message.ts'
 import { createPskServer } from '../fabric/identity.ts'
 import { readMessages, writeMessage } from '../fabric/lines.ts'
 import type { Holds } from './holds.ts'
-
-const slots = { soft: z.number().int().positive(), hard: z.number().int().positive() }
-const usage = z.object({
-  hold: z.string().transform(holdId),
-  requests: z.number().nonnegative(),
-  egressBytes: z.number().nonnegative(),
-  inFlight: z.number().nonnegative(),
-})
-const held = z.object({
-  hold: z.string().transform(holdId),
-  instance: z.string().transform(instanceId),
-  incarnation: z.number(),
-  ...slots,
-})
-
-const Message = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('hello'), edge: z.string().transform(edgeId), epoch: z.string(), holds: z.array(held) }),
-  z.object({
-    type: z.literal('acquire'),
-    id: z.number(),
-    team: z.string().transform(teamId),
-    app: z.string().transform(appName),
-    release: z.number(),
-    not: z.array(z.string().transform(instanceId)),
-    deadlineMs: z.number(),
-  }),
-  z.object({ type: z.literal('renew'), usage: z.array(usage) }),
-  z.object({ type: z.literal('letGo'), hold: z.string().transform(holdId), usage }),
-  z.object({ type: z.literal('shrunk'), hold: z.string().transform(holdId), ...slots }),
-])
 
 export interface HoldServerOptions {
   unix: string
@@ -51,8 +19,8 @@ export async function serveHolds(holds: Holds, options: HoldServerOptions): Prom
     streams.add(stream)
     const link = holds.connected((message) => writeMessage(stream, message))
     readMessages(stream, (raw) => {
-      const parsed = Message.safeParse(raw)
-      if (parsed.success) link.take(parsed.data as EdgeMessage)
+      const message = edgeMessage(raw)
+      if (message) link.take(message)
       else stream.destroy() // not an edge of this version
     })
     stream.on('error', () => {})
