@@ -31,8 +31,8 @@ export class NothingToExecIn extends LittleError {
 export function answerQuestions(cluster: Cluster, fleet: Fleet, node: NodeId): () => void {
   const stops = [
     answer(cluster, subjects.askHost(node, 'instances'), z.unknown(), () => instances(fleet)),
-    answer(cluster, subjects.askHost(node, 'end'), z.object(App), ({ team, app }) => {
-      fleet.unplace(team, app)
+    answer(cluster, subjects.askHost(node, 'end'), z.object(App), async ({ team, app }) => {
+      await fleet.unplace(team, app)
       return { ended: true }
     }),
     answer(cluster, subjects.askHost(node, 'exec'), Exec, async (ask) => {

@@ -22,11 +22,14 @@ export class AppOnNode {
   live: number | undefined
   readonly instances: Instance[] = []
   starting = 0
+  /** Instances that are being ended. */
+  ending = 0
   /** Why the last start or instance failed; requests are answered with it until `retryAt`. */
   failure: { error: Error; retryAt: number } | undefined
   #crashes = 0
   #lastCrashAt = 0
   #drainSince: number | undefined
+  #starts = new AbortController()
 
   constructor(team: TeamId, name: AppName) {
     this.team = team
@@ -48,14 +51,29 @@ export class AppOnNode {
       .sort((a, b) => rank(a) - rank(b) || b.lastUsedAt - a.lastUsedAt)
   }
 
+  /** Of the starts under way: aborted when their release is wanted no more. */
+  get starts(): { signal: AbortSignal } {
+    return this.#starts
+  }
+
+  callOffStarts() {
+    this.#starts.abort()
+    this.#starts = new AbortController()
+  }
+
   drop(instance: Instance) {
     const index = this.instances.indexOf(instance)
     if (index >= 0) this.instances.splice(index, 1)
   }
 
+  /** A release that does not serve yet is not tried again: its deploy has failed, and control takes it back. */
   failed(error: Error, now: number) {
     this.#crashes = now - this.#lastCrashAt > steadyMs ? 1 : this.#crashes + 1
     this.#lastCrashAt = now
+    if (this.target?.number !== this.live) {
+      this.failure = { error, retryAt: Number.POSITIVE_INFINITY }
+      return
+    }
     this.failure = { error, retryAt: now + Math.min(longestBackOffMs, 1_000 * (2 ** (this.#crashes - 1) - 1)) }
   }
 

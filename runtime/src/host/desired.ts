@@ -42,7 +42,7 @@ export async function followDesired(
     const desired = apps.value(keys.app(app.team, app.name))
     if (desired && desired.release > 0) fleet.serve(app.team, app.name, desired.release)
     const placement = placements.value(keys.placement(node, app.team, app.name))
-    if (!placement || desired?.stopped) return fleet.unplace(app.team, app.name)
+    if (!placement || desired?.stopped) return void fleet.unplace(app.team, app.name)
     const release = releases.value(keys.release(app.team, app.name, placement.release))
     if (release) fleet.place(release)
   }

@@ -58,22 +58,28 @@ export class Fleet extends EventEmitter<{
   place(release: Release) {
     const app = this.#need(release.team, release.app)
     if (app.target?.number === release.number) return
+    app.callOffStarts()
     app.target = release
     app.failure = undefined
     this.#reconcile(app)
   }
 
-  /** The node keeps nothing of the app any more. */
-  unplace(team: TeamId, name: AppName) {
+  /** The node keeps nothing of the app any more; resolves when nothing of it is left. */
+  async unplace(team: TeamId, name: AppName): Promise<void> {
     const app = this.app(team, name)
     if (!app) return
+    app.callOffStarts()
     app.target = undefined
     this.#reconcile(app)
+    while (app.starting > 0 || app.ending > 0) {
+      await new Promise((resolve) => this.once('changed', () => resolve(undefined)))
+    }
   }
 
   /** The release that takes traffic: instances of others end once nobody holds them. */
   serve(team: TeamId, name: AppName, release: number) {
     const app = this.#need(team, name)
+    if (app.live !== release) app.failure = undefined // what kept it from serving is over
     app.live = release
     this.#reconcile(app)
   }
@@ -96,6 +102,7 @@ export class Fleet extends EventEmitter<{
   async close() {
     this.#closed = true
     clearInterval(this.#timer)
+    for (const app of this.#apps.values()) app.callOffStarts()
     await Promise.allSettled(this.instances.map((instance) => removeInstance(instance, this.#tools)))
     while (this.#starts > 0) await new Promise((resolve) => this.once('changed', () => resolve(undefined)))
   }
@@ -126,16 +133,19 @@ export class Fleet extends EventEmitter<{
   #start(app: AppOnNode, release: Release) {
     app.starting++
     this.#starts++
-    this.#startOne(release)
+    const { signal } = app.starts
+    this.#startOne(release, signal)
       .then(
         (started) => {
           app.failure = undefined
-          if (this.#closed) return removeInstance(started.instance, this.#tools)
+          if (this.#closed || signal.aborted) return removeInstance(started.instance, this.#tools)
           this.#join(app, started)
           this.emit('available', app.team, app.name)
           return undefined
         },
-        (error: Error) => this.#startFailed(app, release, error),
+        (error: Error) => {
+          if (!this.#closed && !signal.aborted) this.#startFailed(app, release, error)
+        },
       )
       .catch((error: unknown) => this.#tools.log.error(error, 'after a start'))
       .finally(() => {
@@ -146,14 +156,13 @@ export class Fleet extends EventEmitter<{
       })
   }
 
-  async #startOne(release: Release): Promise<Started> {
+  async #startOne(release: Release, signal: AbortSignal): Promise<Started> {
     const freeMib = Math.floor(freemem() / MIB) - reservedMib
     if (freeMib < release.memoryMib) throw new NoMemoryOnNode(release.memoryMib, Math.max(0, freeMib))
-    return startInstance(release, this.#tools)
+    return startInstance(release, this.#tools, signal)
   }
 
   #startFailed(app: AppOnNode, release: Release, error: Error) {
-    if (this.#closed) return
     if (!(error instanceof LittleError)) this.#tools.log.error(error, 'a start failed')
     app.failed(error, Date.now())
     const { status: _, ...fields } = errorFields(error)
@@ -186,7 +195,13 @@ export class Fleet extends EventEmitter<{
     app.drop(instance)
     instance.removeAllListeners() // its end is no crash
     this.#tell(app, instance.record.release, 'ended', `instance ${instance.id} ended`, undefined, instance.id)
-    endInstance(instance, this.#tools).catch((error: unknown) => this.#tools.log.error(error, 'an end failed'))
+    app.ending++
+    endInstance(instance, this.#tools)
+      .catch((error: unknown) => this.#tools.log.error(error, 'an end failed'))
+      .finally(() => {
+        app.ending--
+        this.emit('changed')
+      })
     this.emit('changed')
   }
 

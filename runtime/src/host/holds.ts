@@ -21,6 +21,14 @@ interface KnownEdge {
   lastHeardAt: number
 }
 
+interface Found {
+  instance: Instance
+  soft: number
+  hard: number
+  /** The edge's present, smaller hold on the same instance. */
+  replaces?: Hold
+}
+
 type Acquire = Extract<EdgeMessage, { type: 'acquire' }>
 
 class Refused extends LittleError {
@@ -124,7 +132,7 @@ export class Holds {
   }
 
   #acquire(edge: KnownEdge, ask: Acquire) {
-    let found: { instance: Instance; soft: number; hard: number }
+    let found: Found
     try {
       found = this.#find(edge, ask)
     } catch (error) {
@@ -135,7 +143,7 @@ export class Holds {
     this.#grant(edge, ask.id, found)
   }
 
-  #find(edge: KnownEdge, { team, app: name, release, not }: Acquire) {
+  #find(edge: KnownEdge, { team, app: name, release, not }: Acquire): Found {
     const app = this.#fleet.app(team, name)
     if (!app) throw new Refused('hold.no_such_app', `this node keeps no app ${name}`, 'Ask another node')
     const usable = app.usable(release).filter(({ id }) => !not.includes(id))
@@ -152,7 +160,9 @@ export class Holds {
         'Ask again when one is available',
       )
     }
-    for (const instance of usable) this.#askToShrink(app, edge, instance)
+    const more = this.#moreOf(app, edge, not)
+    if (more) return more
+    for (const instance of app.usable(release)) this.#askToShrink(app, edge, instance)
     throw new Refused('hold.at_limit', `${name} has as many instances as it may have`, 'Raise --max, or --concurrency')
   }
 
@@ -168,6 +178,21 @@ export class Holds {
     return left.soft >= 1 && left.hard >= 1 ? left : undefined
   }
 
+  /** Of an instance that the edge holds already: slots that another edge has given back since. */
+  #moreOf(app: AppOnNode, edge: KnownEdge, held: InstanceId[]) {
+    const { soft, hard } = app.target?.concurrency ?? { soft: 1, hard: 1 }
+    for (const hold of edge.holds.values()) {
+      if (!held.includes(hold.instance.id)) continue
+      const others = this.#holdsOn(hold.instance).filter((one) => one.edge !== edge.id)
+      const free = {
+        soft: soft - others.reduce((sum, one) => sum + one.soft, 0),
+        hard: hard - others.reduce((sum, one) => sum + one.hard, 0),
+      }
+      if (free.soft > hold.soft) return { instance: hold.instance, ...free, replaces: hold }
+    }
+    return undefined
+  }
+
   /** The instance is wholly another edge's: half of it shall be free in a moment. */
   #askToShrink(app: AppOnNode, edge: KnownEdge, instance: Instance) {
     const { soft, hard } = app.target?.concurrency ?? { soft: 1, hard: 1 }
@@ -180,12 +205,14 @@ export class Holds {
     }
   }
 
-  #grant(edge: KnownEdge, askId: number, { instance, soft, hard }: { instance: Instance; soft: number; hard: number }) {
+  #grant(edge: KnownEdge, askId: number, { instance, soft, hard, replaces }: Found) {
     const from = instance.state === 'parked' ? ('parked' as const) : ('running' as const)
     const hold: Hold = { id: newId<HoldId>('h'), edge: edge.id, instance, soft, hard }
     edge.holds.set(hold.id, hold)
+    if (replaces) edge.holds.delete(replaces.id)
     instance.keep({ id: hold.id, edge: edge.id }).then(
       (timing) => {
+        if (replaces) instance.release(replaces.id)
         const { id, incarnation, address, port, keepConnections } = instance.record
         const grant = {
           id: askId,

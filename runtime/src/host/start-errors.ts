@@ -56,6 +56,15 @@ export class PortNotOpen extends LittleError {
   }
 }
 
+export class StartCalledOff extends LittleError {
+  readonly code = 'app.start_called_off'
+  readonly status = 409
+  readonly hint = 'Another release was deployed, or the app was stopped or removed, while this one was starting'
+  constructor() {
+    super('the start was called off')
+  }
+}
+
 export class AppCrashed extends LittleError {
   readonly code = 'app.crashed'
   readonly status = 502

@@ -16,6 +16,7 @@ import { LastLines } from './last-lines.ts'
 import { awaitReady } from './ready.ts'
 import { type InstanceRecord, writeRecord } from './record.ts'
 import { stopSignalNumber } from './signals.ts'
+import { StartCalledOff } from './start-errors.ts'
 import type { HostTools } from './tools.ts'
 import { warmUp } from './warm-up.ts'
 
@@ -33,7 +34,7 @@ export interface Started {
  * Makes one instance of a release: restored from its image's template, given identity, started, ready, warmed, parked.
  * On failure nothing of it is left.
  */
-export async function startInstance(release: Release, tools: HostTools): Promise<Started> {
+export async function startInstance(release: Release, tools: HostTools, signal: AbortSignal): Promise<Started> {
   const { team, app, number } = release
   const tell = (kind: 'template' | 'start' | 'warm' | 'parked', message: string, begun: number, instance?: string) =>
     tools.tell({
@@ -58,11 +59,18 @@ export async function startInstance(release: Release, tools: HostTools): Promise
   )
   tell('template', built ? 'booted the image up to its first instruction' : 'template is there', begun)
 
+  if (signal.aborted) throw new StartCalledOff()
   const id = newId<InstanceId>('i')
   begun = performance.now()
   const { instance, lastLines } = await restore(id, release, template, tools)
   try {
-    const port = await awaitReady(instance, release, lastLines, () => identity(release, instance.record, tools))
+    const port = await awaitReady({
+      instance,
+      release,
+      lastLines,
+      identity: await identity(release, instance.record, tools),
+      signal,
+    })
     instance.record.port = port
     tell('start', `the program listens on port ${port}`, begun, id)
 
