@@ -18,6 +18,8 @@ export class AppOnNode {
   readonly name: AppName
   /** The release to keep ready; undefined: nothing is to be kept. */
   target: Release | undefined
+  /** Whether anything is to be kept is not known yet: what an earlier agent left running stays as it is. */
+  undecided = false
   /** The release that takes traffic, as far as known. */
   live: number | undefined
   readonly instances: Instance[] = []
@@ -91,6 +93,7 @@ export class AppOnNode {
 
   /** Instances to be ended now: of releases that no longer serve, and extras that nobody used for long. */
   surplus(now: number): Instance[] {
+    if (this.undecided) return []
     if (!this.target) return [...this.instances]
     const { number, spares } = this.target
     const old = this.instances.filter(({ record }) => record.release !== number)

@@ -9,6 +9,9 @@ import { App } from '../model/app.ts'
 import { Release } from '../model/release.ts'
 import type { Fleet } from './fleet.ts'
 
+/** For those who can go on without: the longest that a timer takes, ms. */
+const asLongAsItTakes = 2 ** 31 - 1
+
 const PlacementSchema: z.ZodType<Placement> = z.object({ release: z.number().int() })
 
 /**
@@ -42,6 +45,7 @@ export async function followDesired(
     const desired = apps.value(keys.app(app.team, app.name))
     if (desired && desired.release > 0) fleet.serve(app.team, app.name, desired.release)
     const placement = placements.value(keys.placement(node, app.team, app.name))
+    if (!placement && placements.staleSince === 0) return // nobody has said yet what is placed here
     if (!placement || desired?.stopped) return void fleet.unplace(app.team, app.name)
     const release = releases.value(keys.release(app.team, app.name, placement.release))
     if (release) fleet.place(release)
@@ -60,6 +64,11 @@ export async function followDesired(
     const [on, team = '', app = ''] = key.split('.')
     if (on === node) changed([team, app])
   }
+  // What an earlier agent left and nobody wants any more is named by no change: looked at once all is known.
+  const settle = () => {
+    for (const { team, name } of [...fleet.apps]) changed([team, name])
+  }
+  placements.ready(asLongAsItTakes).then(settle, () => {})
 
   return {
     async [Symbol.asyncDispose]() {

@@ -57,6 +57,7 @@ export class Fleet extends EventEmitter<{
   /** This node keeps the release ready from now on. */
   place(release: Release) {
     const app = this.#need(release.team, release.app)
+    app.undecided = false
     if (app.target?.number === release.number) return
     app.callOffStarts()
     app.target = release
@@ -69,6 +70,7 @@ export class Fleet extends EventEmitter<{
     const app = this.app(team, name)
     if (!app) return
     app.callOffStarts()
+    app.undecided = false
     app.target = undefined
     this.#reconcile(app)
     while (app.starting > 0 || app.ending > 0) {
@@ -84,10 +86,12 @@ export class Fleet extends EventEmitter<{
     this.#reconcile(app)
   }
 
-  /** Takes in an instance that was found alive. */
+  /** Takes in an instance that was found alive; it stays until it is known what should be. */
   adopt(started: Started) {
-    const { team, app } = started.instance.record
-    this.#join(this.#need(team, app), started)
+    const { team, app: name } = started.instance.record
+    const app = this.#need(team, name)
+    app.undecided = app.target === undefined
+    this.#join(app, started)
   }
 
   /** Asks for one more instance of the app; `available` says when it is there. */
