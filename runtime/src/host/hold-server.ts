@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import { edgeMessage } from '../fabric/edge-message.ts'
+import type { AgentMessage } from '../fabric/hold.ts'
 import { createPskServer } from '../fabric/identity.ts'
 import { readMessages, writeMessage } from '../fabric/lines.ts'
 import type { Holds } from './holds.ts'
@@ -17,7 +18,8 @@ export async function serveHolds(holds: Holds, options: HoldServerOptions): Prom
   const streams = new Set<Duplex>()
   const accept = (stream: Duplex) => {
     streams.add(stream)
-    const link = holds.connected((message) => writeMessage(stream, message))
+    const send = (message: AgentMessage) => writeMessage(stream, message)
+    const link = holds.connected(send, () => stream.destroy())
     readMessages(stream, (raw) => {
       const message = edgeMessage(raw)
       if (message) link.take(message)

@@ -5,6 +5,9 @@ import type { AppOnNode } from './app-on-node.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instance } from './instance.ts'
 
+/** How often expired holds are looked for. */
+const lookEveryMs = 500
+
 interface Hold {
   id: HoldId
   edge: EdgeId
@@ -19,6 +22,8 @@ interface KnownEdge {
   send: ((message: AgentMessage) => void) | undefined
   holds: Map<HoldId, Hold>
   lastHeardAt: number
+  /** It was silent for too long, though its link is up: it believes in holds that are no more. */
+  expired: boolean
 }
 
 interface Found {
@@ -50,10 +55,11 @@ export class Holds {
   readonly #fleet: Fleet
   readonly #edges = new Map<EdgeId, KnownEdge>()
   readonly #timer: NodeJS.Timeout
+  #lookedAt = Date.now()
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet
-    this.#timer = setInterval(() => this.#expire(Date.now()), 500)
+    this.#timer = setInterval(() => this.#expire(Date.now()), lookEveryMs)
     fleet.on('available', (team, app) => this.#tellAll({ type: 'available', team, app }))
     fleet.on('gone', (instance, error) => this.#gone(instance, error))
   }
@@ -62,12 +68,13 @@ export class Holds {
     clearInterval(this.#timer)
   }
 
-  /** A link to an edge is up. `lost` is to be called when it breaks. */
-  connected(send: (message: AgentMessage) => void) {
+  /** A link to an edge is up. `lost` is to be called when it breaks; `breakOff` makes the edge say hello anew. */
+  connected(send: (message: AgentMessage) => void, breakOff: () => void) {
     let edge: KnownEdge | undefined
     return {
       take: (message: EdgeMessage) => {
         if (message.type === 'hello') edge = this.#hello(message, send)
+        else if (edge?.expired) breakOff()
         else if (edge) this.#take(edge, message)
       },
       lost: () => {
@@ -80,10 +87,11 @@ export class Holds {
     { edge: id, holds }: Extract<EdgeMessage, { type: 'hello' }>,
     send: (message: AgentMessage) => void,
   ): KnownEdge {
-    const edge = this.#edges.get(id) ?? { id, send, holds: new Map(), lastHeardAt: Date.now() }
+    const edge = this.#edges.get(id) ?? { id, send, holds: new Map(), lastHeardAt: Date.now(), expired: false }
     this.#edges.set(id, edge)
     edge.send = send
     edge.lastHeardAt = Date.now()
+    edge.expired = false
     const told = new Set(holds.map(({ hold }) => hold))
     for (const hold of edge.holds.values()) if (!told.has(hold.id)) this.#end(edge, hold)
     for (const held of holds) if (!edge.holds.has(held.hold)) this.#recall(edge, held)
@@ -262,8 +270,12 @@ export class Holds {
   }
 
   #expire(now: number) {
+    // This process itself was stopped: what the edges said meanwhile lies unread, and they get their time anew.
+    if (now - this.#lookedAt > 2 * lookEveryMs) for (const edge of this.#edges.values()) edge.lastHeardAt = now
+    this.#lookedAt = now
     for (const edge of this.#edges.values()) {
       if (now - edge.lastHeardAt <= holdExpiryMs) continue
+      edge.expired ||= edge.holds.size > 0
       for (const hold of [...edge.holds.values()]) this.#end(edge, hold)
       if (!edge.send) this.#edges.delete(edge.id)
     }
