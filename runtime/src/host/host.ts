@@ -11,7 +11,6 @@ import { cachePaths } from '../core/paths.ts'
 import { raiseOwnMainThread } from '../core/priority.ts'
 import { holdExpiryMs } from '../fabric/hold.ts'
 import { Node } from '../model/node.ts'
-import { openSecrets, SealedSecrets } from '../model/secrets.ts'
 import { TemplateStore } from '../template/store.ts'
 import { detectMachine, type Machine } from '../vm/accelerator.ts'
 import { adoptInstances } from './adopt.ts'
@@ -28,6 +27,7 @@ import type { Instance } from './instance.ts'
 import { LogShipper } from './log-shipper.ts'
 import { Meter } from './meter.ts'
 import { HostNetwork } from './network.ts'
+import { Secrets } from './secrets.ts'
 import { announceSoftState } from './soft-state.ts'
 import type { HostTools } from './tools.ts'
 import { UsageSender } from './usage-sender.ts'
@@ -56,7 +56,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   const boost = await Boost.start(cachePaths().jailBoost, log)
   const templates = await openTemplates(config, machine, network)
   const images = new ImageCache(join(dataDir, 'images'), config.control)
-  const secrets = new Bucket(cluster, 'secrets', SealedSecrets)
+  const secrets = await Secrets.open(cluster, clusterKey, join(dataDir, 'state', 'secrets.json'))
   const logs = new LogShipper(cluster)
 
   const cgroups = await openCgroups(node, log)
@@ -70,11 +70,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
     boost,
     cgroups,
     rootOf: (digest) => images.get(digest),
-    secretsOf: async ({ team, app, number }) => {
-      const key = keys.release(team, app, number)
-      const entry = await secrets.get(key)
-      return entry ? openSecrets(clusterKey, key, entry.value) : []
-    },
+    secretsOf: (release) => secrets.of(release),
     tell: (event) => tellEvent(cluster, { ...event, at: Date.now(), node }, log),
     logs,
     log,
@@ -124,6 +120,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
       holds.close()
       await desired[Symbol.asyncDispose]()
       await fleet.close()
+      await secrets[Symbol.asyncDispose]()
       await announced
       templates.close()
       boost?.close()

@@ -1,6 +1,7 @@
 import type { AppEvent } from '../cluster/subjects.ts'
-import type { AppName, ImageDigest, NodeId, TeamId } from '../core/ids.ts'
+import type { ImageDigest, NodeId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
+import type { Release } from '../model/release.ts'
 import type { TemplateStore } from '../template/store.ts'
 import type { MachineShape } from '../vm/machine.ts'
 import type { Boost } from './boost.ts'
@@ -23,7 +24,7 @@ export interface HostTools {
   /** Root file system of an image, fetched if it is not here. */
   rootOf(digest: ImageDigest): Promise<string>
   /** `NAME=value`, opened; never logged, never written. */
-  secretsOf(release: { team: TeamId; app: AppName; number: number }): Promise<string[]>
+  secretsOf(release: Pick<Release, 'team' | 'app' | 'number' | 'createdAt'>): Promise<string[]>
   tell(event: Omit<AppEvent, 'at' | 'node'>): void
   logs: LogShipper
   log: Logger
