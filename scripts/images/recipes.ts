@@ -4,6 +4,7 @@ import { join } from 'node:path'
 
 const here = import.meta.dirname
 const examples = join(here, '../../examples')
+const testApps = join(here, '../../test/cloud/apps')
 
 interface Recipe {
   /** The folder with the Dockerfile. */
@@ -29,6 +30,8 @@ export const recipes: Record<string, Recipe> = {
   static: { folder: join(examples, 'static') },
   node: { folder: join(examples, 'node'), base: 'node-base' },
   python: { folder: join(examples, 'python'), base: 'python-base' },
+  'life-node': { folder: join(testApps, 'node'), base: 'node-base' },
+  'life-python': { folder: join(testApps, 'python'), base: 'python-base' },
 }
 
 export function recipeOf(name: string): Recipe {

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { usageRecords } from '../../bench/wake/intervals.ts'
+import { firstPreviousHash, isSignedBy, runMs, type UsageRecord, usageKey } from '../../runtime/src/model/usage.ts'
+import type { CostRow } from '../../sdk/src/index.ts'
+import { startCloud, type TestCloud } from '../harness/cloud.ts'
+import { answered, type Clocks, deploy, runs, settledRecords } from './life-cloud.ts'
+import { nodeKey } from './metering-key.ts'
+
+/** Beyond the reply: what the edge, the agent and QEMU take to stop an instance whose idle time is over. */
+const stopSlackMs = 150
+
+let cloud: TestCloud
+before(async () => {
+  cloud = await startCloud()
+})
+after(() => cloud?.down())
+
+const sumMs = (records: UsageRecord[]) => records.reduce((sum, record) => sum + runMs(record), 0)
+
+describe('what is metered', { concurrency: true }, () => {
+  test('60 s asleep are billed with nothing, and a run of 5,000 ms from its wake to the end of its idle time', async (t) => {
+    const idleMs = 300
+    await deploy(cloud, 'known', 'life-node', { idleMs })
+    const before = runs(await settledRecords(cloud, 'known'))
+    const began = Date.now()
+    await answered(cloud, 'known', '/slow?ms=5000')
+    const ended = Date.now()
+    const after = runs(await settledRecords(cloud, 'known'))
+    const [run, ...others] = after.slice(before.length)
+    assert.ok(run && others.length === 0, 'one run')
+    const [startMs, endMs] = [run.startUs / 1000, run.endUs / 1000]
+    t.diagnostic(`client saw ${ended - began} ms, billed ${runMs(run).toFixed(1)} ms`)
+    assert.ok(startMs >= began - 1 && startMs <= ended - 5_000, 'it begins at the wake')
+    assert.ok(endMs >= ended + idleMs - 20 && endMs <= ended + idleMs + stopSlackMs, 'it ends with the idle time')
+    assert.equal(run.requests, 1)
+    assert.ok(run.egressBytes > 0)
+    await delay(60_000)
+    assert.equal(sumMs(runs(await settledRecords(cloud, 'known'))), sumMs(after), 'asleep costs nothing')
+  })
+
+  test("the guest's monotonic clock advances by what is billed, to 1 ms for each wake", async (t) => {
+    await deploy(cloud, 'clock', 'life-node', { idleMs: 100 })
+    const readings: Clocks[] = []
+    for (let wake = 0; wake < 60; wake++) {
+      await cloud.asleep('clock')
+      readings.push((await answered<Clocks>(cloud, 'clock', '/clock')).value)
+    }
+    const records = runs(await settledRecords(cloud, 'clock'))
+    const [first, last] = [readings[0], readings.at(-1)]
+    assert.ok(first && last)
+    const advancedMs = last.monotonicMs - first.monotonicMs
+    const billedMs = records.reduce((sum, record) => sum + overlapMs(record, first.now, last.now), 0)
+    const wakes = records.filter(({ startUs }) => startUs > first.now * 1000 && startUs < last.now * 1000).length
+    t.diagnostic(`${wakes} wakes: advanced ${advancedMs.toFixed(1)} ms, billed ${billedMs.toFixed(1)} ms`)
+    assert.equal(wakes, readings.length - 1)
+    assert.ok(Math.abs(advancedMs - billedMs) <= wakes, `off by ${advancedMs - billedMs} ms in ${wakes} wakes`)
+  })
+})
+
+test('little cost says what the records sum up to, by app and by kind', async () => {
+  const records = [...(await settledRecords(cloud, 'known')), ...(await settledRecords(cloud, 'clock'))]
+  const rows = await costRows()
+  assert.equal(rows.length, 4)
+  for (const { app, kind, runMs: billedMs, requests, egressBytes, microcredits } of rows) {
+    const own = records.filter((record) => record.app === app && record.kind === kind)
+    assert.ok(Math.abs(billedMs - sumMs(own)) < 0.001, `${app} ${kind}: ${billedMs} instead of ${sumMs(own)}`)
+    assert.equal(
+      requests,
+      own.reduce((sum, record) => sum + record.requests, 0),
+    )
+    assert.equal(
+      egressBytes,
+      own.reduce((sum, record) => sum + record.egressBytes, 0),
+    )
+    assert.equal(Number(microcredits) > 0, kind === 'run', `${app} ${kind} costs ${microcredits}`)
+  }
+})
+
+test('each record is signed by its node and continues the one before it', async () => {
+  const records = (await usageRecords(cloud.dataDir)).toSorted((a, b) => a.sequence - b.sequence)
+  const key = usageKey(await nodeKey(cloud.dataDir))
+  let previous = { sequence: 0, hash: firstPreviousHash }
+  for (const record of records) {
+    assert.deepEqual([record.sequence, record.previousHash], [previous.sequence + 1, previous.hash])
+    assert.ok(isSignedBy(record, key), `record ${record.sequence} is signed`)
+    assert.ok(!isSignedBy({ ...record, endUs: record.endUs + 1 }, key), 'and cannot be changed')
+    previous = record
+  }
+  assert.ok(records.length > 60)
+})
+
+const overlapMs = ({ startUs, endUs }: UsageRecord, fromMs: number, toMs: number) =>
+  Math.max(0, Math.min(endUs / 1000, toMs) - Math.max(startUs / 1000, fromMs))
+
+async function costRows(): Promise<CostRow[]> {
+  const little = join(import.meta.dirname, '../../bin/little')
+  const env = { ...process.env, LITTLE_DATA: cloud.dataDir }
+  const { stdout } = await promisify(execFile)(little, ['cost', '--json'], { env })
+  return JSON.parse(stdout) as CostRow[]
+}
