@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import http from 'node:http'
-import { tmpdir } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from '../../runtime/src/bin/up/ports.ts'
@@ -36,8 +36,12 @@ export interface TestCloud extends AsyncDisposable {
   down(): Promise<void>
 }
 
-/** A third octet pair that two clouds on one machine hardly share: 10.128.0.0/16 … 10.250.0.0/16. */
-const randomSubnet = () => `10.${128 + Math.floor(Math.random() * 122)}.0.0/16`
+/** One of 10.128.0.0/16 … 10.249.0.0/16 that no cloud on this machine uses: its gateway is named after its second part. */
+function freeSubnet(): string {
+  const taken = new Set(Object.values(networkInterfaces()).flatMap((own) => own?.map(({ address }) => address) ?? []))
+  const free = Array.from({ length: 122 }, (_, index) => 128 + index).filter((part) => !taken.has(`169.254.${part}.1`))
+  return `10.${free[Math.floor(Math.random() * free.length)]}.0.0/16`
+}
 
 export async function startCloud(options: { dataDir?: string } = {}): Promise<TestCloud> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'littlecloud-')))
@@ -47,7 +51,7 @@ export async function startCloud(options: { dataDir?: string } = {}): Promise<Te
     LITTLE_DATA: dataDir,
     LITTLE_EDGE_PORT: String(edgePort),
     LITTLE_API_PORT: String(apiPort),
-    LITTLE_SUBNET: randomSubnet(),
+    LITTLE_SUBNET: freeSubnet(),
   }
   const script = join(import.meta.dirname, '../../runtime/src/bin/up.ts')
   const up = spawn(process.execPath, [script], { env, stdio: ['ignore', 'ignore', 'pipe'] })
