@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { LittleError } from '../runtime/src/core/errors.ts'
 import { cacheDir } from '../runtime/src/core/paths.ts'
 import { detectMachine, knownMachine } from '../runtime/src/vm/accelerator.ts'
+import { makeExampleServers } from './images/servers.ts'
 import { SetupFailed } from './setup/failed.ts'
 import { ensureGuest } from './setup/guest.ts'
 import { ensureJail } from './setup/jail.ts'
@@ -21,11 +22,13 @@ async function setUp(purpose: 'run' | 'test'): Promise<void> {
   await step('guest', (progress) => ensureGuest(progress))
   await step('jail', (progress) => ensureJail(progress))
   await step('nats-server', (progress) => ensureNats(progress))
+  await step('examples', () => makeExampleServers())
   await step('machine', async (progress) => {
     if (await knownMachine()) return
     progress('finding out whether KVM works here: booting a guest in it')
     const { accelerator, isolation, reason } = await detectMachine()
-    progress(`${accelerator}, isolation ${isolation} (${reason})`)
+    progress(accelerator === 'kvm' ? 'it does: isolation is hardware' : `it does not: ${reason}`)
+    if (isolation === 'emulated') progress('QEMU emulates the CPU instead: slower, and only for what you trust')
   })
 }
 

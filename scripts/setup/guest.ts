@@ -25,7 +25,7 @@ export async function ensureGuest(progress: (line: string) => void, cache = cach
 
   await mkdir(cache, { recursive: true })
   const release = kernel ?? (await fetchKernel(progress, cache))
-  progress('Building the guest: its init, and the initrd')
+  progress('building what boots inside: init and initrd')
   const work = await mkdtemp(join(cache, '.guest-'))
   try {
     await run('sh', [join(sources, 'build.sh'), work])
@@ -46,7 +46,7 @@ async function keptKernel(folder: string): Promise<string | undefined> {
 
 async function fetchKernel(progress: (line: string) => void, cache: string): Promise<string> {
   const name = await newestKernelPackage()
-  progress(`Fetching ${name} (27 MB) for the guests; it is not installed on this machine`)
+  progress(`fetching ${name} (27 MB), the kernel of the guests; it is not installed on this machine`)
   const work = await mkdtemp(join(cache, '.kernel-'))
   try {
     const release = await unpackKernel(name, join(work, 'package'))

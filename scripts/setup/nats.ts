@@ -21,7 +21,7 @@ export async function ensureNats(progress: (line: string) => void, cache?: strin
     if (process.env.LITTLE_NATS) throw error // the operator's choice is never replaced silently
   })
   if (found) return found
-  progress('nats-server: fetching it from Debian testing, it keeps the state of the cloud (about 10 s)')
+  progress('fetching it from Debian testing (about 10 s): it keeps the state of the cloud')
   const scratch = await mkdtemp(join(tmpdir(), 'littlecloud-nats-'))
   try {
     const binary = await unpack(await download(scratch), scratch)
@@ -29,7 +29,7 @@ export async function ensureNats(progress: (line: string) => void, cache?: strin
     if (!version) throw new NatsServerMissing('the nats-server of Debian testing does not run on this machine')
     if (!isNewEnough(version)) throw new NatsServerMissing(`Debian testing has nats-server ${version}, too old`)
     await place(binary, cachePaths(cache).natsServer)
-    progress(`nats-server ${version} is in place`)
+    progress(`version ${version}, into the cache folder only`)
     return cachePaths(cache).natsServer
   } finally {
     await rm(scratch, { recursive: true, force: true })
