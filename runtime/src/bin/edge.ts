@@ -22,6 +22,7 @@ await runRole('edge', async () => {
   const edge = await createEdge({ edge: id, listen, routes, log, metricsRegistry: registry })
   const following = await followCluster(cluster, {
     edge: id,
+    here: config.node,
     dir: config.dataDir,
     clusterKey,
     routeToNodes: config.routeToNodes,

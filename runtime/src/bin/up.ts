@@ -106,7 +106,14 @@ async function* roleSpecs(data: string, config: CloudConfig): AsyncGenerator<Rol
     clusterKey,
   })
   const listen = { host: '127.0.0.1', port: config.edgePort }
-  yield await role('edge', { nats, edge: config.edge, dataDir: join(data, 'edge'), listen, clusterKey })
+  yield await role('edge', {
+    nats,
+    edge: config.edge,
+    node: config.node,
+    dataDir: join(data, 'edge'),
+    listen,
+    clusterKey,
+  })
 }
 
 /**

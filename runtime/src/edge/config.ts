@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { NatsConfig } from '../cluster/connect.ts'
-import { edgeId } from '../core/ids.ts'
+import { edgeId, nodeId } from '../core/ids.ts'
 
 /** What `little up` (or an operator) hands an edge. */
 export const EdgeConfig = z.object({
   nats: NatsConfig,
   edge: z.string().transform(edgeId),
+  /** The node on this edge's own machine; another machine's may well have its Unix socket at the same path. */
+  node: z.string().transform(nodeId).optional(),
   dataDir: z.string(),
   listen: z.object({ host: z.string(), port: z.number().int() }),
   /** File with 32 bytes in hex: proves this edge to nodes on other machines. */

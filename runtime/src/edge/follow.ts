@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { Bucket } from '../cluster/bucket.ts'
@@ -6,18 +5,19 @@ import { CachedBucket } from '../cluster/cached-bucket.ts'
 import type { Cluster } from '../cluster/connect.ts'
 import { listen } from '../cluster/soft.ts'
 import { type BucketName, keys, type NodeSoftState, type Placement, subjects } from '../cluster/subjects.ts'
-import { appName, type EdgeId, nodeId, teamId } from '../core/ids.ts'
+import { appName, type EdgeId, type NodeId, nodeId, teamId } from '../core/ids.ts'
 import { holdsKey } from '../fabric/identity.ts'
 import { App } from '../model/app.ts'
 import { Node } from '../model/node.ts'
 import { Release } from '../model/release.ts'
-import type { NodeAddress } from './dial.ts'
 import type { Nodes } from './nodes.ts'
 import { routeToNode } from './route-to-node.ts'
 import type { Routes } from './routes.ts'
 
 interface Follow {
   edge: EdgeId
+  /** The node on the same machine, if there is one. */
+  here: NodeId | undefined
   /** Where the last known state is kept. */
   dir: string
   clusterKey: Buffer
@@ -30,7 +30,8 @@ const SoftState = z.custom<NodeSoftState>((value) => typeof value === 'object' &
 const PlacementSchema: z.ZodType<Placement> = z.object({ release: z.number().int() })
 
 /** Keeps routes and nodes as the cluster wants them, from the last state on disk first; goes on while NATS is away. */
-export async function followCluster(cluster: Cluster, { edge, dir, clusterKey, routeToNodes, routes, nodes }: Follow) {
+export async function followCluster(cluster: Cluster, options: Follow) {
+  const { edge, here, dir, clusterKey, routeToNodes, routes, nodes } = options
   const open: { close(): Promise<void>; staleSince: number | undefined }[] = []
   const follow = async <T>(name: BucketName, schema: z.ZodType<T>, onChange: (key: string) => void) => {
     const bucket = await CachedBucket.open(new Bucket(cluster, name, schema), {
@@ -58,15 +59,14 @@ export async function followCluster(cluster: Cluster, { edge, dir, clusterKey, r
     })
   const nodeChanged = (key: string) => {
     const node = following ? known.value(key) : undefined
-    if (node) void meet(node)
+    if (node) meet(node).catch((error: unknown) => cluster.log?.error(error, 'this edge has no way to the node'))
     else if (following) nodes.remove(nodeId(key))
   }
   const meet = async (node: Node) => {
-    const address = await addressOf(node, edge, clusterKey)
-    if (!address) return cluster.log?.warn({ node: node.id }, 'this edge has no way to the node')
-    if (routeToNodes && node.address) await routeToNode(node.subnet, node.address)
-    nodes.set(node.id, address)
-    return undefined
+    const { unix, tcp } = node.holds
+    const near = node.id === here || !tcp
+    if (routeToNodes && node.address && !near) await routeToNode(node.subnet, node.address)
+    nodes.set(node.id, near ? { unix } : { tcp: { ...tcp, pskIdentity: edge, psk: holdsKey(clusterKey, edge) } })
   }
 
   const apps = await follow('apps', App as unknown as z.ZodType<App>, appChanged)
@@ -84,14 +84,4 @@ export async function followCluster(cluster: Cluster, { edge, dir, clusterKey, r
       await Promise.all(open.map((bucket) => bucket.close()))
     },
   }
-}
-
-/** The Unix socket if it is on this machine, else TLS. */
-async function addressOf({ holds }: Node, edge: EdgeId, clusterKey: Buffer): Promise<NodeAddress | undefined> {
-  const here = await access(holds.unix).then(
-    () => true,
-    () => false,
-  )
-  if (here) return { unix: holds.unix }
-  return holds.tcp && { tcp: { ...holds.tcp, pskIdentity: edge, psk: holdsKey(clusterKey, edge) } }
 }
