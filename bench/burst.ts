@@ -41,7 +41,8 @@ export async function runBurst({
 }): Promise<BurstResult> {
   await using cloud = await startCloud()
   await using user = new User()
-  const rounds = quick ? 1 : 5
+  const rounds = quick ? 1 : 9
+  const warmUps = quick ? 2 : 20
   const runs: BurstRun[] = []
   for (const spares of [4, 0]) {
     const app = `burst-${spares}`
@@ -53,6 +54,8 @@ export async function runBurst({
       maxInstances: 10,
     })
     await cloud.waitFor(app, 1 + spares)
+    // Under emulation an instance is as fast as it gets only after some traffic of its own.
+    for (let index = 0; index < warmUps; index++) executedNow((await send(cloud, user, app)).map(slow))
     for (let index = 0; index < rounds; index++) {
       await cloud.asleep(app)
       runs.push(await burst(cloud, user, app, spares))
@@ -87,15 +90,17 @@ function executedNow(replies: Slow[]): number {
   return executed
 }
 
+/** All at once; those that were answered. */
+async function send(cloud: TestCloud, user: User, app: string): Promise<Sample[]> {
+  const path = `/slow?ms=${handlerMs}`
+  const asked = Array.from({ length: requests }, () => user.get(cloud.edgePort, app, path).catch(() => undefined))
+  return (await Promise.all(asked)).filter((sample): sample is Sample => sample?.status === 200)
+}
+
 async function burst(cloud: TestCloud, user: User, app: string, spares: number): Promise<BurstRun> {
   const began = performance.now()
-  const samples = await Promise.all(
-    Array.from({ length: requests }, () =>
-      user.get(cloud.edgePort, app, `/slow?ms=${handlerMs}`).catch(() => undefined),
-    ),
-  )
+  const answered = await send(cloud, user, app)
   const last_ms = round(performance.now() - began)
-  const answered = samples.filter((sample): sample is Sample => sample?.status === 200)
   const firstMs = Math.min(...answered.map(({ beganUs, firstByteMs }) => beganUs / 1000 + firstByteMs))
   const early = answered.filter(({ beganUs, firstByteMs }) => beganUs / 1000 + firstByteMs <= firstMs + 100)
   return {
@@ -111,4 +116,5 @@ async function burst(cloud: TestCloud, user: User, app: string, spares: number):
   }
 }
 
-const slow = ({ body }: Sample) => JSON.parse(body) as Slow
+// Node sends it chunked.
+const slow = ({ body }: Sample) => JSON.parse(/{.*}/.exec(body)?.[0] ?? '{}') as Slow
