@@ -101,14 +101,12 @@ export class AppOnNode {
     this.#drainSince = superseded.length > 0 ? (this.#drainSince ?? now) : undefined
     const drained = superseded.filter(({ keepers }) => keepers.size === 0 || now - this.#drainSince! > drainMs)
 
-    const kept = 1 + (spares === 'auto' ? 0 : spares)
-    const extras = this.instances
-      .filter(
-        ({ record, keepers, lastUsedAt }) =>
-          record.release === number && keepers.size === 0 && now - lastUsedAt > extraKeptMs,
-      )
-      .sort((a, b) => b.record.createdAt - a.record.createdAt) // the first is the app: it goes last
-      .slice(0, Math.max(0, this.instances.length - old.length - kept))
+    const [, ...beyondTheFirst] = this.instances
+      .filter(({ record }) => record.release === number)
+      .sort((a, b) => a.record.createdAt - b.record.createdAt) // the first is the app: it never goes
+    const extras = beyondTheFirst
+      .filter(({ keepers, lastUsedAt }) => keepers.size === 0 && now - lastUsedAt > extraKeptMs)
+      .slice(0, Math.max(0, beyondTheFirst.length - (spares === 'auto' ? 0 : spares)))
     return [...drained, ...extras]
   }
 }
