@@ -42,7 +42,7 @@ export class AppOnNode {
     return this.instances.filter(({ record }) => record.release === release).length + this.starting
   }
 
-  /** Instances of the release that can be asked, the awake ones first, then those that were used last. */
+  /** Instances of the release that can be asked: the awake ones first, then the oldest, so that extras come to rest. */
   usable(release: number): Instance[] {
     const rank = (instance: Instance) => (instance.state === 'running' ? 0 : instance.state === 'stopping' ? 1 : 2)
     return this.instances
@@ -50,7 +50,7 @@ export class AppOnNode {
         ({ record, state }) =>
           record.release === release && (state === 'running' || state === 'stopping' || state === 'parked'),
       )
-      .sort((a, b) => rank(a) - rank(b) || b.lastUsedAt - a.lastUsedAt)
+      .sort((a, b) => rank(a) - rank(b) || a.record.createdAt - b.record.createdAt)
   }
 
   /** Of the starts under way: aborted when their release is wanted no more. */
