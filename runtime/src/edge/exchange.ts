@@ -26,7 +26,11 @@ type State =
   | 'asked' // the request goes out, no reply's head has come
   | 'replying'
   | 'tunnel' // upgraded: bytes both ways until both sides end
+  | 'broken' // the instance's side is gone: its agent may yet say why
   | 'over'
+
+/** A program's death shows at its connection first; its exit code and last lines come some ms later, from the agent. */
+const lastWordsMs = 500
 
 const repeatable = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
@@ -45,6 +49,8 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
   #state: State = 'waiting'
   #arrival: Arrival | undefined
   #retried = false
+  /** Some instance may have begun to carry it out. */
+  #reached = false
   readonly #request: RequestBody
   readonly #reply: Reply
   readonly #around: Surroundings
@@ -97,6 +103,7 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
 
   upstreamReady(): void {
     this.#state = 'asked'
+    this.#reached = true
     this.#pace(this.#request.sendAfter(this.head.forward, this.upstream as Upstream))
   }
 
@@ -202,6 +209,17 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
     const untouched = this.#state === 'connecting'
     if (this.#state === 'replying' || this.#reply.partial) this.#cutOff()
     else if (!this.#retried && (untouched || this.#canRepeat)) this.#retry(untouched)
+    else void this.#explain(untouched, error)
+  }
+
+  /** Answers why it broke. A request that never reached the instance goes to the next one, if this one is no more. */
+  async #explain(untouched: boolean, error: Error | undefined): Promise<void> {
+    const hold = this.hold as Hold
+    this.#state = 'broken'
+    this.#dropUpstream(false)
+    await hold.ended(lastWordsMs)
+    if (this.#state !== 'broken') return // the client did not wait for it
+    if (!this.#reached && hold.goneBecause) this.#startOver(hold)
     else this.fail(this.#whyBroken(untouched, error))
   }
 
@@ -214,6 +232,10 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
       this.#use(hold.pool.connect())
       return
     }
+    this.#startOver(hold)
+  }
+
+  #startOver(hold: Hold): void {
     this.hold = undefined
     this.#state = 'waiting'
     hold.free()

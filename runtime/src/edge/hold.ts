@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type ErrorFields, RemoteError } from '../core/errors.ts'
 import type { Grant, HeldByEdge, HoldUsage } from '../fabric/hold.ts'
 import { IdleCountdown } from './idle.ts'
@@ -24,6 +25,7 @@ export class Hold {
   goneBecause: RemoteError | undefined
   state: 'held' | 'lettingGo' | 'over' = 'held'
   readonly #idle: IdleCountdown
+  readonly #over = Promise.withResolvers<void>()
   readonly #events: HoldEvents
 
   constructor(grant: Grant, link: NodeLink, pool: Pool, idleMs: number, events: HoldEvents) {
@@ -59,6 +61,12 @@ export class Hold {
     this.state = 'over'
     this.#idle.stop()
     if (reason) this.goneBecause = new RemoteError({ ...reason, status: 502 })
+    this.#over.resolve()
+  }
+
+  /** Resolves when it has ended, for which `goneBecause` may say a reason; at the latest after `deadlineMs`. */
+  async ended(deadlineMs: number): Promise<void> {
+    await Promise.race([this.#over.promise, delay(deadlineMs, undefined, { ref: false })])
   }
 
   usage(): HoldUsage {
