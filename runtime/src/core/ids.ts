@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 
 declare const brand: unique symbol
 type Id<Name extends string> = string & { readonly [brand]: Name }
@@ -15,10 +15,22 @@ export type ImageDigest = Id<'image'>
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz' // Crockford's: no i, l, o, u
 
+/** Drawn ahead: asking the kernel each time would cost more than all the rest of a hold's grant. */
+const pool = Buffer.alloc(1024)
+let drawn = pool.length
+
+function randomByte(): number {
+  if (drawn === pool.length) {
+    randomFillSync(pool)
+    drawn = 0
+  }
+  return pool[drawn++]!
+}
+
 /** A short random id with a readable prefix: `i-7k2mq0v9`; 8 characters are 40 bits. */
 export function newId<T extends InstanceId | HoldId | NodeId | EdgeId>(prefix: string, length = 8): T {
   let text = ''
-  for (const byte of randomBytes(length)) text += alphabet[byte & 31]
+  for (let index = 0; index < length; index++) text += alphabet[randomByte() & 31]
   return `${prefix}-${text}` as T
 }
 
