@@ -19,7 +19,7 @@ const sizes = {
 }
 /** Asleep between two requests of the short part. */
 const pauseMs = 2_000
-const idleMs = 500
+const idleMs = 250
 
 export interface WakeResult {
   apps: AppResult[]
