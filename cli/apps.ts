@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { connect } from './session.ts'
-import { age } from './show.ts'
+import { ago } from './show.ts'
 import { printList } from './table.ts'
 
 export function appsCommand(program: Command): void {
@@ -16,11 +16,8 @@ export function appsCommand(program: Command): void {
 async function apps({ json }: { json?: boolean }): Promise<void> {
   printList(await connect().apps(), {
     json,
-    head: ['app', 'state', 'release', 'url', 'image', 'memory', 'deployed'],
-    row: ({ name, state, release, url, image, memoryMib, deployedAt }) => [
-      ...[name, state, release, url, image],
-      ...[`${memoryMib} MiB`, `${age(deployedAt)} ago`],
-    ],
+    head: ['app', 'state', 'release', 'deployed', 'url', 'image'],
+    row: ({ name, state, release, url, image, deployedAt }) => [name, state, release, ago(deployedAt), url, image],
     empty: 'No apps yet. Try: little deploy examples/hello',
   })
 }

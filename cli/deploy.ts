@@ -11,11 +11,12 @@ import { duration } from './show.ts'
 
 const examples = `
 Examples:
-  little deploy nginx:1.27                          an image of a registry
-  little deploy .                                   a folder with a Dockerfile
-  little deploy app.tar --name shop                 an archive made by docker save
+  little deploy nginx:1.27               an image of a registry
+  little deploy .                        a folder with a Dockerfile
+  little deploy app.tar --name shop      an archive made by docker save
+  little deploy oci:/srv/layout:v2       an OCI layout, and which image of it
   little deploy . -p 3000 -m 512 -e MODE=fast --secret DB_PASSWORD
-  little deploy python:3.12-slim --name files -p 8000 -- python3 -m http.server 8000`
+  little deploy python:3.12-slim -p 8000 -- python3 -m http.server 8000`
 
 export function deployCommand(program: Command): void {
   program
@@ -98,7 +99,6 @@ const next: Record<string, string> = {
 function tell({ app, release, url, instance, tookMs }: Live): void {
   const out = process.stdout
   console.log(`${paint('bold', 'Live', out)} at ${paint('cyan', url, out)}`)
-  const { memoryMib, cpus, node, isolation } = instance
-  const facts = `${app} release ${release}, ${memoryMib} MiB, ${cpus} CPU, on ${node}, isolation ${isolation}`
-  console.log(paint('dim', `${facts}; asleep until the first request; took ${duration(tookMs)}`, out))
+  const facts = `${app} release ${release}, asleep until the first request; isolation ${instance.isolation}`
+  console.log(paint('dim', `${facts}; ${duration(tookMs)}`, out))
 }

@@ -20,7 +20,7 @@ const cloud: Check[] = [ports, () => roles(), strays]
 export function doctorCommand(program: Command): void {
   program
     .command('doctor')
-    .summary('check whether this machine can run the cloud, and say what to do')
+    .summary('check this machine and say what to do')
     .description('Checks this machine: what is installed, what the kernel allows, how guests are isolated, what runs.')
     .option('--json', 'print the findings as JSON')
     .addHelpText(

@@ -6,6 +6,9 @@ interface Flags {
   instance?: string
 }
 
+/** What shells and the guest end with when there is no such command. */
+const notFound = 127
+
 export function execCommand(program: Command): void {
   program
     .command('exec')
@@ -38,6 +41,8 @@ async function exec(app: string, command: string[], { instance }: Flags): Promis
   stdin.on('data', (bytes: Buffer) => session.write(bytes)).once('end', () => session.end())
   try {
     process.exitCode = await session.exited
+    if (process.exitCode === notFound && command.length === 0)
+      stderr.write('The image has no sh: name a program of its own after --\n')
   } finally {
     if (tty) stdin.setRawMode(false)
     stdin.destroy() // it would keep us alive

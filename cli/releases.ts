@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { connect } from './session.ts'
-import { age } from './show.ts'
+import { ago } from './show.ts'
 import { printList } from './table.ts'
 
 export function releasesCommand(program: Command): void {
@@ -17,10 +17,10 @@ export function releasesCommand(program: Command): void {
 async function releases(app: string, { json }: { json?: boolean }): Promise<void> {
   printList(await connect().releases(app), {
     json,
-    head: ['release', 'state', 'image', 'digest', 'by', 'made', 'reason'],
+    head: ['release', 'state', 'made', 'by', 'digest', 'image', 'reason'],
     row: ({ number, state, image, digest, createdBy, createdAt, failure }) => [
-      ...[number, state, image, digest.slice(0, 19), createdBy],
-      ...[`${age(createdAt)} ago`, failure?.message.split('\n')[0] ?? ''],
+      ...[number, state, ago(createdAt), createdBy],
+      ...[digest.replace('sha256:', '').slice(0, 12), image, failure?.message.split('\n')[0] ?? ''],
     ],
     empty: `${app} has no releases.`,
   })

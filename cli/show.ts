@@ -1,7 +1,10 @@
 /** Facts as people read them. */
 export function age(at: number, now = Date.now()): string {
-  return duration(Math.max(0, now - at))
+  const ms = Math.max(0, now - at)
+  return ms < 120_000 ? `${Math.floor(ms / 1_000)} s` : duration(ms)
 }
+
+export const ago = (at: number, now?: number) => `${age(at, now)} ago`
 
 export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`

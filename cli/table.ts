@@ -1,18 +1,23 @@
 import Table from 'cli-table3'
+import { fitColumns } from './fit.ts'
 
-type Cell = string | number
+export type Cell = string | number
 
 const none = [
   ...['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'],
   ...['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'],
 ]
-const chars = { ...Object.fromEntries(none.map((part) => [part, ''])), middle: '  ' }
+const gap = '  '
+const chars = { ...Object.fromEntries(none.map((part) => [part, ''])), middle: gap }
 
-/** Rows under a head, without borders, so that `awk` can read them too. */
+/** Rows under a head, without borders, so that `awk` can read them too. Only a terminal gets shortened cells. */
 export function printTable(head: string[], rows: Cell[][]): void {
+  const all = [head.map((name) => name.toUpperCase()), ...rows.map((row) => row.map(String))]
+  const { isTTY, columns } = process.stdout
+  const [first = [], ...others] = isTTY ? fitColumns(all, columns, gap.length) : all
   const style = { 'padding-left': 0, 'padding-right': 0, head: [], border: [] }
-  const table = new Table({ head: head.map((name) => name.toUpperCase()), chars, style })
-  table.push(...rows.map((row) => row.map(String)))
+  const table = new Table({ head: first, chars, style })
+  table.push(...others)
   console.log(
     table
       .toString()

@@ -26,7 +26,7 @@ export const verbs: Verb[] = [
   },
   {
     name: 'doctor',
-    summary: 'check whether this machine can run the cloud, and say what to do',
+    summary: 'check this machine and say what to do',
     load: async () => (await import('./doctor.ts')).doctorCommand,
   },
   {

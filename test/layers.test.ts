@@ -17,7 +17,7 @@ const rowOf = new Map(rows.flatMap((folders, row) => folders.map((folder) => [fo
 /** These three start or examine the machine itself, so the sdk is not enough for them. */
 const machineVerbs = /^cli\/(up|down|doctor)(\.ts$|\/)/
 const machineFiles =
-  /^(runtime\/src\/(core|bin)\/|runtime\/src\/(vm\/(accelerator|process)|cluster\/nats-binary)\.ts$|scripts\/setup\/packages\.ts$)/
+  /^(runtime\/src\/(core|bin)\/|runtime\/src\/(vm\/(accelerator|process)|cluster\/nats-binary|host\/network-names)\.ts$|scripts\/setup\/packages\.ts$)/
 
 const imports = await readImports(['runtime/src', 'cli', 'sdk', 'dashboard'])
 const shown = (found: Import[]) => found.map(({ from, to }) => `${from} → ${to}`)

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
@@ -20,21 +20,24 @@ export async function imageFor(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<string> {
-  const { transport, path } = split(reference)
+  const { transport, path, name } = split(reference)
   const found = await stat(path).catch(() => undefined)
   if (!found) {
     const looksLocal = transport !== '' || /^[./~]/.test(reference) || /\.(tar|tgz)$/.test(reference)
     if (!looksLocal) return reference
     throw new UsageError(`there is no ${path}`, 'Give a folder with a Dockerfile, an image archive, or an image name')
   }
-  if (isLoopback(client.url)) return `${transport}${path}`
+  if (isLoopback(client.url)) return `${transport}${path}${name}`
+  if (name) throw new UsageError(`${name.slice(1)} cannot be chosen from here`, 'Give an archive of that image alone')
   return upload(client, path, found.isDirectory(), progress, signal)
 }
 
-function split(reference: string): { transport: string; path: string } {
+/** `oci:./layout:v2` names one of several images; the path itself may hold a colon too, so what exists wins. */
+function split(reference: string): { transport: string; path: string; name: string } {
   const match = /^(docker-archive:|oci-archive:|oci:)?(.*)$/s.exec(reference)
-  const path = (match?.[2] ?? reference).replace(/^~(?=\/|$)/, homedir())
-  return { transport: match?.[1] ?? '', path: resolve(path) }
+  const [transport, given] = [match?.[1] ?? '', (match?.[2] ?? reference).replace(/^~(?=\/|$)/, homedir())]
+  const named = transport && !existsSync(given) ? /^(.+?)(:.+)$/s.exec(given) : null
+  return { transport, path: resolve(named?.[1] ?? given), name: named?.[2] ?? '' }
 }
 
 async function upload(client: Client, path: string, isFolder: boolean, progress: Progress, signal: AbortSignal) {

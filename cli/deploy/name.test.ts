@@ -14,6 +14,7 @@ test('an app is named after its image, folder or archive', () => {
     './examples/hello/': 'hello',
     '/tmp/shop.tar': 'shop',
     'oci:/tmp/layout:v1': 'layout',
+    'oci:./a.b/layout': 'layout',
     'docker-archive:./x/db.tar': 'db',
     '.': basename(process.cwd()).toLowerCase(),
   }

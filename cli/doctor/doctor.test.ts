@@ -35,6 +35,12 @@ test('a machine with warnings is usable, one with a failure is not', () => {
   const warned = [ok('a', 'fine'), warn('b', 'slow', 'do this')]
   assert.equal(usable(warned), true)
   assert.match(report(warned), /→ do this[\s\S]*usable; 1 thing could be better$/)
+  assert.deepEqual(
+    report([ok('a', 'one two three')], 16)
+      .split('\n')
+      .slice(0, 2),
+    ['ok    a  one two', '         three'],
+  )
   const failed = [...warned, fail('c', 'broken', 'do that')]
   assert.equal(usable(failed), false)
   assert.match(report(failed), /1 thing must be put right/)

@@ -12,7 +12,7 @@ export async function isolation(): Promise<Finding[]> {
   try {
     const machine = await knownMachine(cacheDir())
     if (!machine) return [warn('isolation', 'not probed since this machine started', 'Run: npm start, or little up')]
-    const cpu = `${machine.accelerator} (${machine.reason}), ${machine.cpus} CPUs`
+    const cpu = `${machine.cpus} CPUs, ${machine.accelerator} (KVM: ${machine.reason})`
     const fact = `${machine.isolation}: ${meaning[machine.isolation]}`
     if (machine.isolation === 'hardware') return [ok('cpu', cpu), ok('isolation', fact)]
     const next = 'Run only your own images here; for strangers use a machine where KVM works'
