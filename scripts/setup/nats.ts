@@ -56,6 +56,7 @@ async function download(scratch: string): Promise<string> {
     `Dir::Cache=${archives}`,
     'APT::Sandbox::User=root', // the scratch folder is not readable for apt's own user
     'Acquire::Languages=none',
+    'Acquire::Check-Valid-Until=false', // a mirror that lags does too: the signature counts, and the version
     'Acquire::Retries=3',
   ].flatMap((option) => ['-o', option])
   await apt([...options, 'update'], scratch)

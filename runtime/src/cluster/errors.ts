@@ -97,7 +97,8 @@ export class AnswerTimeout extends LittleError {
 export class NatsServerMissing extends LittleError {
   readonly code = 'cluster.nats_server_missing'
   readonly status = 500
-  readonly hint = 'Run npm start once to fetch it, or set LITTLE_NATS to a nats-server ≥ 2.11'
+  readonly hint =
+    'Run npm start where a Debian mirror can be reached, it fetches one; or set LITTLE_NATS to a nats-server ≥ 2.11'
 }
 
 export class NatsServerFailed extends LittleError {
