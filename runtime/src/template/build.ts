@@ -4,14 +4,22 @@ import { readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { LittleError } from '../core/errors.ts'
+import type { ImageDigest } from '../core/ids.ts'
 import { MIB } from '../core/units.ts'
 import { bootArguments } from '../vm/machine.ts'
 import { createMemfd } from '../vm/memfd.ts'
 import { MicroVm } from '../vm/micro-vm.ts'
 import { saveState } from '../vm/snapshot.ts'
-import type { TemplateSource } from './store.ts'
 
 const run = promisify(execFile)
+
+/** What a template is made from; anything else (config, secrets, identity) must not be in it. */
+export interface TemplateSource {
+  digest: ImageDigest
+  rootPath: string
+  memoryMib: number
+  cpus: number
+}
 
 /** What building needs of the host it runs on. */
 export interface BuildTools {

@@ -4,10 +4,9 @@ import { closeSync } from 'node:fs'
 import { access, mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { ImageDigest } from '../core/ids.ts'
 import type { MachineShape } from '../vm/machine.ts'
 import { createMemfd, sealMemfd } from '../vm/memfd.ts'
-import { type BuildTools, buildTemplate } from './build.ts'
+import { type BuildTools, buildTemplate, type TemplateSource } from './build.ts'
 
 const run = promisify(execFile)
 
@@ -19,14 +18,6 @@ export interface Template {
   /** Copied for each instance. */
   scratchPath: string
   rootPath: string
-}
-
-/** What a template is made from; anything else (config, secrets, identity) must not be in it. */
-export interface TemplateSource {
-  digest: ImageDigest
-  rootPath: string
-  memoryMib: number
-  cpus: number
 }
 
 /**
