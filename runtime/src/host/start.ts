@@ -11,6 +11,7 @@ import type { Identity } from '../vm/guest-identity.ts'
 import { restoreArguments } from '../vm/machine.ts'
 import { MicroVm } from '../vm/micro-vm.ts'
 import { restoreState } from '../vm/snapshot.ts'
+import { checkHealth, healthcheckCommand } from './healthcheck.ts'
 import { Instance } from './instance.ts'
 import { LastLines } from './last-lines.ts'
 import { awaitReady } from './ready.ts'
@@ -75,9 +76,7 @@ export async function startInstance(release: Release, tools: HostTools, signal: 
     tell('start', `the program listens on port ${port}`, begun, id)
 
     begun = performance.now()
-    const warm = await warmUp(instance.record.address, port, release)
-    instance.record.keepConnections = warm.keepConnections
-    tell('warm', `${warm.requests} warm-up requests`, begun, id)
+    tell('warm', await warm(instance, port, release), begun, id)
 
     begun = performance.now()
     await instance.ready(starter)
@@ -89,6 +88,19 @@ export async function startInstance(release: Release, tools: HostTools, signal: 
     await removeInstance(instance, tools)
     throw error
   }
+}
+
+/** By the image's HEALTHCHECK where it has one and the person asked for nothing else; returns what was done. */
+async function warm({ record, vm }: Instance, port: number, release: Release): Promise<string> {
+  const { address } = record
+  if (release.warm === undefined && healthcheckCommand(release.config)) {
+    const health = await checkHealth({ address, port }, release, (start) => vm.guest.exec(start))
+    record.keepConnections = health === 'healthy'
+    return `HEALTHCHECK: ${health}`
+  }
+  const { keepConnections, requests } = await warmUp(address, port, release)
+  record.keepConnections = keepConnections
+  return `${requests} warm-up requests`
 }
 
 /** The keeper that an instance has while it starts. */
