@@ -30,7 +30,7 @@ async function cost({ by, since, json }: Flags): Promise<void> {
   const keys = by === 'app' || by === 'team' ? [by] : [by, 'app']
   printList(rows, {
     json,
-    head: [...keys, 'kind', 'ran', 'vCPU·s', 'GiB·s', 'egress', 'requests', 'credits'],
+    head: [...keys.map(title), 'kind', 'ran', 'vCPU·s', 'GiB·s', 'egress', 'reqs', 'credits'],
     row: (row) => [
       ...keys.map((key) => cell(row, key)),
       ...[row.kind, duration(row.runMs), (row.vcpuMs / 1_000).toFixed(3), (row.mibMs / 1_024_000).toFixed(3)],
@@ -39,6 +39,8 @@ async function cost({ by, since, json }: Flags): Promise<void> {
     empty: 'Nothing was used yet.',
   })
 }
+
+const title = (key: string) => (key === 'hour' || key === 'day' ? `${key} (UTC)` : key)
 
 /** Hours and days are UTC, as they are counted. */
 function cell({ team, app = '', atMs = 0 }: CostRow, key: string): string {

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { LittleCloudError } from '../sdk/src/errors.ts'
 import { paint } from './paint.ts'
+import { wrap } from './wrap.ts'
 
 /** A mistake in how the command line was used, found before anything was sent. */
 export class UsageError extends Error {
@@ -31,10 +32,13 @@ export function fail(error: unknown, args: string[]): void {
   }
   const [why = '', ...details] = failure.message.split('\n')
   console.error(paint('red', `✗ ${titleOf(args)} failed`))
-  console.error(`  ${why} ${paint('dim', `(${failure.code})`)}`)
+  console.error(`  ${shown(why, '  ')} ${paint('dim', `(${failure.code})`)}`)
   for (const detail of details) console.error(paint('dim', `  ${detail}`))
-  console.error(`  → ${failure.hint}`)
+  console.error(`  → ${shown(failure.hint, '    ')}`)
 }
+
+/** Wrapped for a terminal; a program that reads it gets one line. */
+const shown = (text: string, indent: string) => wrap(text, process.stderr.columns ?? Infinity, indent)
 
 const titleOf = (args: string[]) => `little ${args.find((arg) => !arg.startsWith('-')) ?? ''}`.trim()
 

@@ -15,12 +15,18 @@ export function releasesCommand(program: Command): void {
 }
 
 async function releases(app: string, { json }: { json?: boolean }): Promise<void> {
-  printList(await connect().releases(app), {
+  const releases = await connect().releases(app)
+  const failed = releases.some(({ failure }) => failure)
+  printList(releases, {
     json,
-    head: ['release', 'state', 'made', 'by', 'digest', 'image', 'reason'],
+    head: ['release', 'state', 'made', 'by', 'digest', 'image', ...(failed ? ['reason'] : [])],
     row: ({ number, state, image, digest, createdBy, createdAt, failure }) => [
       ...[number, state, ago(createdAt), createdBy],
-      ...[digest.replace('sha256:', '').slice(0, 12), image, failure?.message.split('\n')[0] ?? ''],
+      ...[
+        digest.replace('sha256:', '').slice(0, 12),
+        image,
+        ...(failed ? [failure?.message.split('\n')[0] ?? ''] : []),
+      ],
     ],
     empty: `${app} has no releases.`,
   })

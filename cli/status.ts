@@ -16,7 +16,7 @@ export function statusCommand(program: Command): void {
 
 const isolationMeans = {
   hardware: 'hardware: each instance is a virtual machine of the CPU',
-  emulated: 'emulated: software alone keeps instances apart; run only what you trust (see SECURITY.md)',
+  emulated: 'emulated: only software keeps instances apart; run what you trust',
   mixed: 'hardware on some nodes, emulated on others: see the table',
   none: 'no node has been heard of',
 }

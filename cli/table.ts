@@ -10,11 +10,15 @@ const none = [
 const gap = '  '
 const chars = { ...Object.fromEntries(none.map((part) => [part, ''])), middle: gap }
 
+/** Columns that a narrow terminal may shorten; the others are copied by people, or short. */
+const long = ['image', 'reason']
+
 /** Rows under a head, without borders, so that `awk` can read them too. Only a terminal gets shortened cells. */
 export function printTable(head: string[], rows: Cell[][]): void {
+  const mayShrink = head.map((name) => long.includes(name))
   const all = [head.map((name) => name.toUpperCase()), ...rows.map((row) => row.map(String))]
   const { isTTY, columns } = process.stdout
-  const [first = [], ...others] = isTTY ? fitColumns(all, columns, gap.length) : all
+  const [first = [], ...others] = isTTY ? fitColumns(all, mayShrink, columns, gap.length) : all
   const style = { 'padding-left': 0, 'padding-right': 0, head: [], border: [] }
   const table = new Table({ head: first, chars, style })
   table.push(...others)

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { wrap } from '../wrap.ts'
 import type { Finding } from './check.ts'
 
 const marks = { ok: styleText('green', 'ok  '), warn: styleText('yellow', 'warn'), fail: styleText('red', 'FAIL') }
@@ -9,20 +10,9 @@ export function report(findings: Finding[], columns = process.stdout.columns ?? 
   const indent = ''.padEnd('ok    '.length + width + 2)
   const lines = findings.flatMap(({ name, level, fact, next }) => [
     `${marks[level]}  ${name.padEnd(width)}  ${wrap(fact, columns, indent)}`,
-    ...(next ? [`${indent}→ ${wrap(next, columns - 2, `${indent}  `)}`] : []),
+    ...(next ? [`${indent}→ ${wrap(next, columns, `${indent}  `)}`] : []),
   ])
   return [...lines, '', verdict(findings)].join('\n')
-}
-
-/** Lines that end between words; all but the first begin with the indent, whose room the first has used otherwise. */
-function wrap(text: string, columns: number, indent: string): string {
-  const lines = ['']
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1)!
-    if (line && indent.length + line.length + 1 + word.length > columns) lines.push(word)
-    else lines[lines.length - 1] = line ? `${line} ${word}` : word
-  }
-  return lines.join(`\n${indent}`)
 }
 
 export const usable = (findings: Finding[]) => findings.every((one) => one.level !== 'fail')
