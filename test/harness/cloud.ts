@@ -63,7 +63,9 @@ export async function startCloud(options: { dataDir?: string } = {}): Promise<Te
   try {
     await ready(dataDir, up, () => log)
   } catch (error) {
-    up.kill('SIGKILL')
+    up.kill('SIGTERM') // it ends what it has started
+    await exited
+    if (!options.dataDir) await rm(dataDir, { recursive: true, force: true })
     throw error
   }
   const token = (await readFile(join(dataDir, 'owner.token'), 'utf8')).trim()
