@@ -28,14 +28,20 @@ export async function orderedSession(
   const consumer = await cluster.unlessLost(stream, jetstream(nats).consumers.getPushConsumer(stream, options))
   const { num_pending: pending } = await consumer.info(true)
   const messages: ConsumerMessages = await consumer.consume({ abort_on_missing_resource: true })
-  const stop = () => messages.stop()
-  const forget = cluster.onLink(stop)
-  signal.addEventListener('abort', stop)
-  void messages.closed().finally(() => {
+  let over = false
+  const end = () => {
+    if (over) return
+    over = true
     forget()
-    signal.removeEventListener('abort', stop)
-  })
-  if (signal.aborted || cluster.now !== nats) stop()
+    signal.removeEventListener('abort', end)
+    messages.stop()
+    // NATS itself would forget it five minutes later, and takes no more than 1,000 of them for a stream.
+    consumer.delete().catch(() => {})
+  }
+  const forget = cluster.onLink(end)
+  signal.addEventListener('abort', end)
+  void messages.closed().finally(end)
+  if (signal.aborted || cluster.now !== nats) end()
   return { pending, messages }
 }
 
