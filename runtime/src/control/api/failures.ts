@@ -27,7 +27,7 @@ function foreseen(thrown: FastifyError): Error {
     )
   }
   // What fastify itself refuses of a request: not JSON, too large, an unknown content type.
-  const refused = thrown.code?.startsWith('FST_ERR_CTP') || (thrown.statusCode ?? 500) < 500
+  const refused = String(thrown.code).startsWith('FST_ERR_CTP') || (thrown.statusCode ?? 500) < 500
   return refused && !(thrown instanceof LittleError) ? new InvalidRequest([thrown.message]) : thrown
 }
 
