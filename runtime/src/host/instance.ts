@@ -8,8 +8,14 @@ import type { Boost } from './boost.ts'
 import type { Meter, OpenInterval } from './meter.ts'
 import type { InstanceRecord } from './record.ts'
 
-/** A guest that has not set its clock by then is broken; under TCG on a loaded machine it takes some ms. */
-const wakeDeadlineMs = 5_000
+/**
+ * A guest that neither sets its clock nor stops for so long is broken, and its memory is given up for that: so this is
+ * far beyond what any load explains (some ms are usual). Requests have deadlines of their own.
+ */
+const brokenAfterMs = 30_000
+
+/** A guest whose program has ended says so and powers off: what it said last names the reason, and may be on its way. */
+const lastWordsMs = 150
 
 export interface WakeTiming {
   totalMs: number
@@ -53,6 +59,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
   #interval: OpenInterval | undefined
   #waking: Promise<WakeTiming> | undefined
   #resumed: (() => void) | undefined
+  #stopTimer: NodeJS.Timeout | undefined
   requests = 0
   sinceMs = Date.now()
   lastUsedAt = Date.now()
@@ -76,7 +83,9 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
     this.#boostKey = boostKey(record)
     this.#interval = interval
     vm.qmp.on('event', (event) => this.#onEvent(event))
-    vm.qmp.on('closed', () => this.fail(new WakeFailed(record.id, 'its QEMU process ended')))
+    vm.qmp.on('closed', () => {
+      setTimeout(() => this.fail(new WakeFailed(record.id, 'its QEMU process ended')), lastWordsMs)
+    })
   }
 
   get id() {
@@ -112,7 +121,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
     this.#keepers.delete(id)
     this.#counted.delete(id)
     this.lastUsedAt = Date.now()
-    if (this.#keepers.size === 0 && can(this.#state, 'letGo')) this.#sleep()
+    this.settle()
   }
 
   /** Takes an edge's running totals into the open interval. */
@@ -132,7 +141,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
   /** Lets a restored guest run for the first time; what it runs until `ready` is preparation. */
   async begin(starter: string) {
     this.#keepers.set(starter, { id: starter })
-    await this.vm.qmp.execute('cont', undefined, wakeDeadlineMs)
+    await this.vm.qmp.execute('cont', undefined, brokenAfterMs)
   }
 
   /** The start is over: from now on its running time is billed. The caller has kept it until here. */
@@ -152,9 +161,9 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
     for (const keeper of this.#keepers.values()) this.#serve(keeper)
   }
 
-  /** Stops it if nobody keeps it: an adopted instance, once every edge had the time to speak. */
+  /** Stops it if nobody keeps it. In the middle of a wake that would leave its clock unset: then the wake's end does it. */
   settle() {
-    if (this.#keepers.size === 0 && can(this.#state, 'letGo')) this.#sleep()
+    if (this.#keepers.size === 0 && !this.#waking && can(this.#state, 'letGo')) this.#sleep()
   }
 
   touch(atUs: number) {
@@ -172,6 +181,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
   retire() {
     if (!can(this.#state, 'failed')) return
     this.#move('failed')
+    clearTimeout(this.#stopTimer)
     this.#endInterval(Date.now() * 1000)
   }
 
@@ -183,8 +193,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
     this.#move(this.#state === 'stopping' ? 'request' : 'wake')
     this.#waking = this.#wake().finally(() => {
       this.#waking = undefined
-      // Everybody may have given up while it woke.
-      if (this.#keepers.size === 0 && this.#state === 'running') this.#sleep()
+      this.settle() // everybody may have given up while it woke
     })
     return this.#waking
   }
@@ -199,7 +208,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
     this.#boost?.raise(this.vm.process.pid, this.#boostKey)
     this.vm.qmp.send('cont')
     try {
-      const clockMs = await this.vm.guest.setClock(wakeDeadlineMs)
+      const clockMs = await this.vm.guest.setClock(brokenAfterMs)
       return { totalMs: performance.now() - begun, resumeMs, clockMs }
     } catch (cause) {
       const error = new WakeFailed(this.id, 'its clock was not set in time', { cause })
@@ -211,10 +220,14 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
   #sleep() {
     this.#move('letGo')
     this.vm.qmp.send('stop')
+    clearTimeout(this.#stopTimer)
+    this.#stopTimer = setTimeout(() => {
+      if (this.#state === 'stopping') this.fail(new WakeFailed(this.id, 'its QEMU process does not stop it'))
+    }, brokenAfterMs)
   }
 
   async #stopAndWait() {
-    await this.vm.qmp.execute('stop', undefined, wakeDeadlineMs)
+    await this.vm.qmp.execute('stop', undefined, brokenAfterMs)
   }
 
   #onEvent({ event, atUs }: QmpEvent) {
@@ -225,6 +238,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
       this.#endInterval(atUs)
       // If a request came in the meantime the state is `running` already, and RESUME follows.
       if (this.#state === 'stopping') this.#move('stopped')
+      clearTimeout(this.#stopTimer)
     }
   }
 
