@@ -5,7 +5,7 @@ import type { Instance } from './instance.ts'
 import type { LastLines } from './last-lines.ts'
 import { CommandFailed, CrashedAtStart, OutOfMemory, PortNotOpen, StartCalledOff } from './start-errors.ts'
 
-/** Another port than the awaited one is open that long: the awaited one is most likely a mistake. */
+/** Another port than the awaited one is open that long, or that one for the guest itself only: most likely a mistake. */
 const otherPortMs = 20_000
 
 interface Starting {
@@ -33,7 +33,8 @@ export async function awaitReady({ instance, release, lastLines, identity, signa
     const open = listeners.filter(({ loopback }) => !loopback)
     const hit = awaited === undefined ? open[0] : open.find(({ port }) => port === awaited)
     if (hit) ready.resolve(hit.port)
-    else if (open.length > 0) other ??= setTimeout(giveUp, otherPortMs)
+    else if (open.length > 0 || listeners.some(({ port }) => port === awaited))
+      other ??= setTimeout(giveUp, otherPortMs)
   }
   const onFailed = (sentence: string) => ready.reject(new CommandFailed(sentence))
   const onExited = ({ code, signal: by, outOfMemory }: GuestExit) => {
