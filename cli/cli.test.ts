@@ -93,7 +93,7 @@ test('bad input for a deploy is a clear error of three lines with the exit code 
     [[image, '--', 'exits-with-3'], 'app.crashed_at_start', /exit code 3/],
     [[image, '--', 'eats-memory'], 'app.out_of_memory', /32 MiB/],
     [[image, '--name', 'Not-Valid'], 'app.name_invalid', /Not-Valid/],
-    [[image, '-m', '3'], 'usage', /from 32 to 1048576 MiB/],
+    [[image, '-m', '3'], 'usage', /from 80 to 1048576 MiB/],
     [[image, '-m', '500000'], 'placement.larger_than_any_node', /8192 MiB in all/],
     [[image, '-p', '99999'], 'usage', /from 1 to 65535/],
     [[image, '--cpus', '-1'], 'usage', /from 1 to 64/],

@@ -27,7 +27,7 @@ export function deployCommand(program: Command): void {
     .argument('[command...]', "after --: replaces the image's CMD")
     .option('--name <name>', 'name of the app (default: from the image)')
     .option('-p, --port <port>', 'port that takes requests (default: the exposed one)', wholeNumber(1, 65_535))
-    .option('-m, --memory <MiB>', 'memory of each instance', mebibytes(32, 1_048_576), 256)
+    .option('-m, --memory <MiB>', 'memory of each instance', mebibytes(80, 1_048_576), 256)
     .option('--cpus <n>', 'virtual CPUs of each instance', wholeNumber(1, 64), 1)
     .option('--concurrency <soft[:hard]>', 'requests per instance (default: 20:100)', concurrency)
     .option('--idle <time>', 'quiet time before sleep (default: 1s)', durationMs(10, 10_000, 'from 10ms to 10s'))

@@ -133,7 +133,7 @@ test('what is wrong with a request is refused before anything is done', async (t
   const cloud = await startCloud(t, await startNats(t), { freeMib: 512 })
   const image = await layout(cloud)
   const ranges = (error: LittleCloudError) =>
-    /memoryMib: must be a whole number from 32 to 1048576 MiB, not 3/.test(error.message)
+    /memoryMib: must be a whole number from 80 to 1048576 MiB, not 3/.test(error.message)
   await assert.rejects(deploy(cloud, 'web', { image, memoryMib: 3 }), ranges)
   await assert.rejects(deploy(cloud, 'web', { image, idleMs: 10_001 }), code('request.invalid'))
   await assert.rejects(deploy(cloud, 'web', { image, tpyo: 1 } as never), /tpyo/)

@@ -15,7 +15,8 @@ const noNul = (value: string) => !value.includes('\0')
 export const DeployRequest = z.strictObject({
   image: text(4096).min(1).refine(noNul, 'must not hold a NUL'),
   port: within(1, 65_535).optional(),
-  memoryMib: within(32, 1_048_576, 'MiB').default(256),
+  /** The kernel needs it to boot: with 72 MiB it ends while it unpacks itself, with 80 an empty guest starts. */
+  memoryMib: within(80, 1_048_576, 'MiB').default(256),
   cpus: within(1, 64).default(1),
   concurrency: z
     .strictObject({ soft: within(1, 10_000), hard: within(1, 10_000) })
