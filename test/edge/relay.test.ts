@@ -376,6 +376,15 @@ test('an app that switches protocols unasked, or sends what no client can read, 
   assert.match(await ask(edge.port, get()), /^HTTP\/1.1 502 [\s\S]*edge.bad_reply/)
 })
 
+test('an app that ends in the middle of its head is a 502, not a reply without a byte', { timeout }, async (t) => {
+  const app = await rawApp(t, (socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.2\r\n')))
+  const { edge } = await startEdge(
+    t,
+    grants(() => app.port),
+  )
+  assert.match(await ask(edge.port, get()), /^HTTP\/1.1 502 [\s\S]*edge.bad_reply/)
+})
+
 test('malformed chunks in mid-reply break the connection off', { timeout }, async (t) => {
   const app = await rawApp(t, (socket) => {
     socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nx\r\n'))

@@ -1,6 +1,6 @@
 import type { Grant } from '../fabric/hold.ts'
 import type { Client } from './client.ts'
-import { AppClosed, AppUnreachable, BadRequest } from './errors.ts'
+import { AppClosed, AppUnreachable, BadReply, BadRequest } from './errors.ts'
 import type { RequestHead } from './head.ts'
 import type { Hold } from './hold.ts'
 import type { Metrics } from './metrics.ts'
@@ -207,7 +207,9 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
   /** The connection to the instance ended before the reply did. */
   #broken(error: Error | undefined): void {
     const untouched = this.#state === 'connecting'
-    if (this.#state === 'replying' || this.#reply.partial) this.#cutOff()
+    if (this.#state === 'replying') this.#cutOff()
+    else if (this.#reply.partial)
+      this.fail(new BadReply("the app ended its connection in the middle of its reply's head"))
     else if (!this.#retried && (untouched || this.#canRepeat)) this.#retry(untouched)
     else void this.#explain(untouched, error)
   }

@@ -17,24 +17,44 @@ export function errorReply(error: unknown, wants: { html: boolean; head: boolean
 
 const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (char) => escapes[char] as string)
-const sentence = (text: string) => escapeHtml(text.charAt(0).toUpperCase() + text.slice(1))
+/** With a capital, unless it begins with a command. */
+const sentence = (text: string) =>
+  escapeHtml(text.startsWith('little ') ? text : text.charAt(0).toUpperCase() + text.slice(1))
+/** Without what all lines begin with: messages are indented for the terminal. */
+function dedent(lines: string[]): string[] {
+  const indent = Math.min(...lines.filter((line) => line.trim()).map((line) => line.search(/\S/)))
+  return lines.map((line) => line.slice(Number.isFinite(indent) ? indent : 0))
+}
+/** Commands as such: `little logs -f`. Only for text of our own, never for what an app or a client wrote. */
+const withCommands = (html: string) => html.replace(/\blittle [a-z]+(?: -[a-z])?/g, '<code>$&</code>')
 
+/** One card, in the colours of the reader's system. A message's further lines are what the app said last. */
 function htmlPage(status: number, code: string, message: string, hint: string): string {
+  const [fact = '', ...said] = message.split('\n')
+  const reason = escapeHtml(STATUS_CODES[status] ?? 'Error')
   return `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${status} ${escapeHtml(STATUS_CODES[status] ?? 'Error')}</title>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${status} ${reason}</title>
+<link rel="icon" href="data:,">
 <style>
-  :root { color-scheme: light dark; --ink: #1d2430; --soft: #66707f; --ground: #f6f7f9; --card: #fff; --line: #e2e6eb }
-  @media (prefers-color-scheme: dark) { :root { --ink: #e8ebf0; --soft: #98a2b1; --ground: #14181f; --card: #1c222b; --line: #2c343f } }
-  body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--ground); color: var(--ink); font: 16px/1.55 system-ui, sans-serif }
-  main { max-width: 34rem; margin: 1.5rem; padding: 2.25rem 2.5rem; background: var(--card); border: 1px solid var(--line); border-radius: 14px }
-  h1 { margin: 0 0 .75rem; font-size: 1.3rem; line-height: 1.35; white-space: pre-line; overflow-wrap: anywhere }
-  p { margin: 0 0 1.25rem } small { color: var(--soft) } code { font: .85em ui-monospace, monospace }
+  :root { color-scheme: light dark; --ink: #1c2330; --soft: #667085; --ground: #f5f6f8; --card: #fff; --line: #e4e7ec; --mark: #b54708 }
+  @media (prefers-color-scheme: dark) {
+    :root { --ink: #eceff4; --soft: #97a1b2; --ground: #12161c; --card: #1a2029; --line: #2b333f; --mark: #f7b27a }
+  }
+  * { box-sizing: border-box }
+  body { margin: 0; min-height: 100vh; padding: 1.25rem; display: grid; place-items: center; background: var(--ground); color: var(--ink); font: 16px/1.55 system-ui, sans-serif }
+  main { width: 100%; max-width: 36rem; min-width: 0; padding: clamp(1.5rem, 6vw, 2.5rem); background: var(--card); border: 1px solid var(--line); border-radius: 16px }
+  .status { margin: 0 0 .75rem; color: var(--mark); font-size: .85rem; font-weight: 600; letter-spacing: .02em }
+  h1 { margin: 0 0 .75rem; font-size: 1.35rem; line-height: 1.35; font-weight: 650; overflow-wrap: anywhere; text-wrap: balance }
+  p { margin: 0 } code, pre { font: .85em/1.6 ui-monospace, monospace } p code { padding: .1em .35em; background: var(--ground); border-radius: 5px; white-space: nowrap }
+  pre { margin: 0 0 1rem; padding: .75rem 1rem; max-height: 16rem; overflow: auto; background: var(--ground); border-radius: 10px; white-space: pre-wrap; overflow-wrap: anywhere }
+  footer { margin-top: 1.5rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft); font-size: .8rem }
 </style>
 <main>
-<h1>${sentence(message)}</h1>
-<p>${sentence(hint)}</p>
-<small>${status} · <code>${escapeHtml(code)}</code> · littlecloud</small>
+<p class="status">${status} ${reason}</p>
+<h1>${sentence(fact)}</h1>
+${said.length > 0 ? `<pre>${escapeHtml(dedent(said).join('\n'))}</pre>\n` : ''}<p>${withCommands(sentence(hint))}</p>
+<footer><code>${escapeHtml(code)}</code> · littlecloud</footer>
 </main></html>
 `
 }
