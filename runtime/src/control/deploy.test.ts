@@ -50,11 +50,11 @@ test('a deploy streams its steps in order, ends live, and the next one makes a f
   assert.deepEqual(first.steps, ['image', 'place', 'template', 'start', 'warm', 'parked'])
   assert.equal(first.live.url, 'http://web.localhost:8080')
   assert.deepEqual([first.live.release, first.live.instance.isolation], [1, 'emulated'])
-  assert.equal((await deploy(cloud, 'web', { image, memoryMib: 64 })).live.release, 2)
+  assert.equal((await deploy(cloud, 'web', { image, memoryMib: 96 })).live.release, 2)
 
   const client = clientOf(cloud)
   const [app] = await client.apps()
-  assert.deepEqual([app?.name, app?.state, app?.release, app?.memoryMib], ['web', 'live', 2, 64])
+  assert.deepEqual([app?.name, app?.state, app?.release, app?.memoryMib], ['web', 'live', 2, 96])
   assert.deepEqual(
     (await client.releases('web')).map(({ number, state }) => [number, state]),
     [
