@@ -106,7 +106,7 @@ test('a registry gives its image by tag and by digest, and says what it does not
   await assert.rejects(importImage(`${registry}/nobody/nothing`, options), code('image.not_found'))
   await assert.rejects(
     importImage(`${registry}/team/app:v1`, { ...options, tlsVerify: true }),
-    code('image.registry_unreachable'),
+    code('image.registry_without_tls'),
   )
 })
 

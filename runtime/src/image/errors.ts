@@ -9,7 +9,7 @@ export class BadReference extends LittleError {
 export class ImageNotFound extends LittleError {
   readonly code = 'image.not_found'
   readonly status = 404
-  readonly hint = 'Check the name and the tag; a private image needs a login: docker login <registry>'
+  readonly hint = 'Check its name and tag; if its registry keeps it private: docker login <registry>'
 }
 
 export class ImageUnauthorized extends LittleError {
@@ -24,6 +24,12 @@ export class RegistryUnreachable extends LittleError {
   readonly status = 502
   readonly hint =
     'Check the network and the address of the registry; an image on disk needs none: docker save -o image.tar <image>'
+}
+
+export class RegistryWithoutTls extends LittleError {
+  readonly code = 'image.registry_without_tls'
+  readonly status = 502
+  readonly hint = 'Deploy with --insecure-registry, if you trust the network in between'
 }
 
 /** Truncated, contradicting its digests, or holding something that no image may hold. */

@@ -5,6 +5,7 @@ import {
   ImageTooBig,
   ImageUnauthorized,
   RegistryUnreachable,
+  RegistryWithoutTls,
   ToolFailed,
   WrongPlatform,
 } from './errors.ts'
@@ -66,7 +67,11 @@ const failures: [RegExp, (reference: string, why: string) => LittleError][] = [
     (reference) => new ImageNotFound(`there is no image ${reference}`),
   ],
   [
-    /dial tcp|no such host|connection re(fused|set)|i\/o timeout|server gave HTTP response|tls:|x509:|TLS handshake|too many requests|\b50[0234]\b/i,
+    /server gave HTTP response to HTTPS client/,
+    (reference) => new RegistryWithoutTls(`the registry of ${reference} speaks no TLS`),
+  ],
+  [
+    /dial tcp|no such host|connection re(fused|set)|i\/o timeout|tls:|x509:|TLS handshake|too many requests|\b50[0234]\b/i,
     (reference, why) => new RegistryUnreachable(`the registry of ${reference} could not be reached: ${why}`),
   ],
   [
