@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { startCloud, type TestCloud } from '../harness/cloud.ts'
+import { describe, test } from 'node:test'
 import { answered, deploy } from './life-cloud.ts'
+import { cloud } from './one-cloud.ts'
 
 const instances = 20
-
-let cloud: TestCloud
-before(async () => {
-  cloud = await startCloud()
-})
-after(() => cloud?.down())
 
 /** What each of the app's instances says, all of them asked at once: at a concurrency of one nobody is asked twice. */
 async function askAll<T>(app: string): Promise<T[]> {
@@ -25,9 +19,10 @@ describe('twenty instances of one app', { concurrency: true }, () => {
         memoryMib: 128,
         maxInstances: instances,
         spares: instances - 1,
+        warm: { path: '/', times: 0 }, // forty starts are long enough
         concurrency: { soft: 1, hard: 1 },
       })
-      await cloud.waitFor(image, instances)
+      await cloud.waitFor(image, instances, 300_000)
       const replies = await askAll<Record<string, string | number>>(image)
       for (const name of Object.keys(replies[0] ?? {})) {
         assert.equal(new Set(replies.map((reply) => reply[name])).size, instances, name)

@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { percentiles } from '../../bench/statistics.ts'
-import { startCloud, type TestCloud } from '../harness/cloud.ts'
 import { answered, type Clocks, deploy } from './life-cloud.ts'
+import { cloud } from './one-cloud.ts'
 
 /** The cloud's promise for the clock that the first handler after a wake sees. */
 const clockToleranceMs = 20
-
-let cloud: TestCloud
-before(async () => {
-  cloud = await startCloud()
-})
-after(() => cloud?.down())
 
 /** A request for an app that sleeps, and how far its handler's clock lay outside of what the client saw pass. */
 async function wakeAndLook(app: string, path: string, method = 'GET') {
@@ -23,6 +17,31 @@ async function wakeAndLook(app: string, path: string, method = 'GET') {
 }
 
 describe('memory, clocks and kept connections over many sleeps', { concurrency: true }, () => {
+  test('after 60 s asleep the first handler sees the time of now, and an interval timer does not catch up', async (t) => {
+    const apps = Array.from({ length: 4 }, (_, index) => `sleeper-${index}`)
+    await Promise.all(apps.map((app) => deploy(cloud, app, 'life-node', { idleMs: 300 })))
+    await Promise.all(
+      apps.map(async (app) => {
+        const evening = await wakeAndLook(app, '/clock')
+        await delay(60_000)
+        const morning = await wakeAndLook(app, '/clock')
+        const { value: noon } = await answered<Clocks>(cloud, app, '/slow?ms=1500')
+        t.diagnostic(
+          `${app}: ${morning.outsideMs} ms off, ${morning.ticks - evening.ticks} ticks asleep, ${noon.ticks - morning.ticks} in the 1.5 s after`,
+        )
+        assert.equal(morning.from, 'parked')
+        assert.ok(morning.outsideMs <= clockToleranceMs, `the clock was ${morning.outsideMs} ms off`)
+        assert.ok(morning.now - evening.now >= 59_000, 'the wall clock went on')
+        assert.ok(morning.monotonicMs - evening.monotonicMs < 2_000, 'the monotonic clock stood still')
+        const ranMs = noon.monotonicMs - evening.monotonicMs
+        assert.ok(
+          noon.ticks - evening.ticks <= Math.ceil(ranMs / 1_000),
+          `${noon.ticks} ticks in ${ranMs} ms of running`,
+        )
+      }),
+    )
+  })
+
   test('a counter and megabytes of RAM are right in each of 200 sleeps', async () => {
     await deploy(cloud, 'memory', 'life-node', { idleMs: 50 })
     const first = await answered<{ instance: string }>(cloud, 'memory', '/')
@@ -66,30 +85,5 @@ describe('memory, clocks and kept connections over many sleeps', { concurrency: 
     t.diagnostic(`outside of the client's bounds, ms: ${JSON.stringify(percentiles(all.map((one) => one.outsideMs)))}`)
     t.diagnostic(`client's bounds apart, ms: ${JSON.stringify(percentiles(all.map(({ tookMs }) => tookMs)))}`)
     for (const { outsideMs } of all) assert.ok(outsideMs <= clockToleranceMs, `the clock was ${outsideMs} ms off`)
-  })
-
-  test('after 60 s asleep the first handler sees the time of now, and an interval timer does not catch up', async (t) => {
-    const apps = Array.from({ length: 4 }, (_, index) => `sleeper-${index}`)
-    await Promise.all(apps.map((app) => deploy(cloud, app, 'life-node', { idleMs: 300 })))
-    await Promise.all(
-      apps.map(async (app) => {
-        const evening = await wakeAndLook(app, '/clock')
-        await delay(60_000)
-        const morning = await wakeAndLook(app, '/clock')
-        const { value: noon } = await answered<Clocks>(cloud, app, '/slow?ms=1500')
-        t.diagnostic(
-          `${app}: ${morning.outsideMs} ms off, ${morning.ticks - evening.ticks} ticks asleep, ${noon.ticks - morning.ticks} in the 1.5 s after`,
-        )
-        assert.equal(morning.from, 'parked')
-        assert.ok(morning.outsideMs <= clockToleranceMs, `the clock was ${morning.outsideMs} ms off`)
-        assert.ok(morning.now - evening.now >= 59_000, 'the wall clock went on')
-        assert.ok(morning.monotonicMs - evening.monotonicMs < 2_000, 'the monotonic clock stood still')
-        const ranMs = noon.monotonicMs - evening.monotonicMs
-        assert.ok(
-          noon.ticks - evening.ticks <= Math.ceil(ranMs / 1_000),
-          `${noon.ticks} ticks in ${ranMs} ms of running`,
-        )
-      }),
-    )
   })
 })

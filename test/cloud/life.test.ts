@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LogLine } from '../../sdk/src/index.ts'
-import { startCloud, type TestCloud } from '../harness/cloud.ts'
 import { answered, ask, deploy } from './life-cloud.ts'
-
-let cloud: TestCloud
-before(async () => {
-  cloud = await startCloud()
-})
-after(() => cloud?.down())
+import { cloud } from './one-cloud.ts'
 
 /** Sleeps by itself: about its idle time after its last byte, plus what telling costs. */
 async function sleepsByItself(app: string, idleMs: number) {

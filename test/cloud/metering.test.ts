@@ -1,24 +1,18 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { usageRecords } from '../../bench/wake/intervals.ts'
 import { firstPreviousHash, isSignedBy, runMs, type UsageRecord, usageKey } from '../../runtime/src/model/usage.ts'
 import type { CostRow } from '../../sdk/src/index.ts'
-import { startCloud, type TestCloud } from '../harness/cloud.ts'
 import { answered, type Clocks, deploy, runs, settledRecords } from './life-cloud.ts'
 import { nodeKey } from './metering-key.ts'
+import { cloud } from './one-cloud.ts'
 
 /** Beyond the reply: what the edge, the agent and QEMU take to stop an instance whose idle time is over. */
 const stopSlackMs = 150
-
-let cloud: TestCloud
-before(async () => {
-  cloud = await startCloud()
-})
-after(() => cloud?.down())
 
 const sumMs = (records: UsageRecord[]) => records.reduce((sum, record) => sum + runMs(record), 0)
 
@@ -63,7 +57,7 @@ describe('what is metered', { concurrency: true }, () => {
 })
 
 test('little cost says what the records sum up to, by app and by kind', async () => {
-  const records = [...(await settledRecords(cloud, 'known')), ...(await settledRecords(cloud, 'clock'))]
+  const records = (await Promise.all(['known', 'clock'].map((app) => settledRecords(cloud, app)))).flat()
   const rows = await costRows()
   assert.equal(rows.length, 4)
   for (const { app, kind, runMs: billedMs, requests, egressBytes, microcredits } of rows) {
