@@ -3,8 +3,8 @@ import http from 'node:http'
 import { Registry } from 'prom-client'
 import { Cluster } from '../cluster/connect.ts'
 import { readRoleConfig } from '../core/config.ts'
+import { FairPriority } from '../core/fair-priority.ts'
 import { createLog } from '../core/log.ts'
-import { raiseOwnMainThread } from '../core/priority.ts'
 import { EdgeConfig } from '../edge/config.ts'
 import { createEdge } from '../edge/edge.ts'
 import { followCluster } from '../edge/follow.ts'
@@ -30,8 +30,10 @@ await runRole('edge', async () => {
     nodes: edge.nodes,
   })
   const metrics = config.metrics && serveMetrics(registry, config.metrics)
-  if (!raiseOwnMainThread()) log.warn('real-time priority is refused: wakes will be late when the machine is busy')
+  const priority = new FairPriority()
+  if (!priority.raised) log.warn('real-time priority is refused: wakes will be late when the machine is busy')
   return async () => {
+    priority[Symbol.dispose]()
     metrics?.close()
     await edge.close()
     await following[Symbol.asyncDispose]()
