@@ -1,11 +1,14 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
-/** Linux counts in ticks of 10 ms, whatever the kernel's own clock. */
-const tickMs = 10
-
-/** CPU time that a process has used so far, ms: fields 14 and 15 of proc_pid_stat(5). */
+/** CPU time that all threads of a process have used so far, ms; threads that have ended are not counted. */
 export function cpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * tickMs
+  let ns = 0
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ')[0])
+    } catch {
+      // it ended meanwhile
+    }
+  }
+  return ns / 1e6
 }

@@ -8,6 +8,8 @@ import { join } from 'node:path'
 /** Backend and client share one CPU, the proxy has the other to itself: the same for both proxies. */
 const proxyCpu = '0'
 const restCpu = '1'
+/** As bin/up.ts starts an edge. */
+const edgeFlags = ['--max-semi-space-size=64', '--always-sparkplug', '--no-lazy-feedback-allocation']
 export type ProxyName = 'edge' | 'haproxy'
 
 /** Backend, stub agent, edge and HAProxy, each a process of its own; ended with `close`. */
@@ -26,9 +28,9 @@ export class Rig implements AsyncDisposable {
     const { ports } = rig
     try {
       const agentPath = join(rig.#folder, 'holds.sock')
-      await rig.#node(restCpu, 'backend.ts', String(ports.backend))
-      await rig.#node(restCpu, 'agent.ts', agentPath, String(ports.backend))
-      await rig.#node(proxyCpu, 'edge.ts', String(ports.edge), agentPath)
+      await rig.#node(restCpu, [], 'backend.ts', String(ports.backend))
+      await rig.#node(restCpu, [], 'agent.ts', agentPath, String(ports.backend))
+      await rig.#node(proxyCpu, edgeFlags, 'edge.ts', String(ports.edge), agentPath)
       rig.#spawn(proxyCpu, 'haproxy', ['-db', '-f', join(import.meta.dirname, 'haproxy.cfg')])
       await answers(ports.haproxy)
       return rig
@@ -54,8 +56,8 @@ export class Rig implements AsyncDisposable {
     return this.#children[proxy === 'edge' ? 2 : 3]?.pid as number
   }
 
-  async #node(cpu: string, file: string, ...args: string[]): Promise<void> {
-    const child = this.#spawn(cpu, process.execPath, [join(import.meta.dirname, file), ...args])
+  async #node(cpu: string, flags: string[], file: string, ...args: string[]): Promise<void> {
+    const child = this.#spawn(cpu, process.execPath, [...flags, join(import.meta.dirname, file), ...args])
     await Promise.race([
       once(child.stdout as NodeJS.ReadableStream, 'data'),
       once(child, 'exit').then(() => Promise.reject(new Error(`${file} ended at its start`))),
