@@ -10,6 +10,7 @@ import {
 import type { Cluster } from '../../cluster/connect.ts'
 import type { Cloud } from '../cloud.ts'
 import { version } from '../version.ts'
+import { aboutRoutes } from './about.ts'
 import { appRoutes } from './apps.ts'
 import { costRoutes } from './cost.ts'
 import { deployRoutes } from './deploys.ts'
@@ -43,6 +44,7 @@ export async function buildServer(cloud: Cloud, cluster: Cluster) {
     transform: jsonSchemaTransform,
   })
   await server.register(websocket, { options: { maxPayload: 1024 * 1024, handleProtocols: execProtocol } })
+  aboutRoutes(server)
   appRoutes(server, cloud)
   deployRoutes(server, cloud)
   logRoutes(server, cloud, cluster)
