@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { connect } from './session.ts'
-import { ago } from './show.ts'
+import { age } from './show.ts'
 import { printList } from './table.ts'
 
 export function appsCommand(program: Command): void {
@@ -16,8 +16,8 @@ export function appsCommand(program: Command): void {
 async function apps({ json }: { json?: boolean }): Promise<void> {
   printList(await connect().apps(), {
     json,
-    head: ['app', 'state', 'release', 'deployed', 'url', 'image'],
-    row: ({ name, state, release, url, image, deployedAt }) => [name, state, release, ago(deployedAt), url, image],
+    head: ['app', 'state', 'release', 'age', 'url', 'image'],
+    row: ({ name, state, release, url, image, deployedAt }) => [name, state, release, age(deployedAt), url, image],
     empty: 'No apps yet. Try: little deploy examples/hello',
   })
 }

@@ -63,7 +63,7 @@ test('an app is deployed, listed, read, entered, stopped and removed from the co
   const live = JSON.parse(again.out)
   assert.deepEqual([live.release, live.url, live.steps.length], [2, 'http://tiny.localhost:8080', 6])
 
-  assert.match((await run(['apps'])).out, /^tiny +live +2 +http:\/\/tiny\.localhost:8080/m)
+  assert.match((await run(['apps'])).out, /^tiny +live +2 +\d+ s +http:\/\/tiny\.localhost:8080/m)
   assert.equal(JSON.parse((await run(['ps', '--json'])).out)[0].state, 'parked')
   assert.match((await run(['releases', 'tiny'])).out, /^1 +replaced/m)
   assert.equal((await run(['open', 'tiny'])).out, 'http://tiny.localhost:8080\n')

@@ -21,7 +21,7 @@ export function execCommand(program: Command): void {
     .option('--instance <id>', 'this one; little ps lists them')
     .addHelpText(
       'after',
-      '\nExamples:\n  little exec hello\n  little exec hello -- ls -l /\n  little exec db -- cat /etc/hosts > hosts',
+      '\nExamples:\n  little exec web\n  little exec web -- ls -l /\n  little exec db -- cat /etc/hosts > hosts',
     )
     .action((app: string, command: string[], flags: Flags) => exec(app, command, flags))
 }
