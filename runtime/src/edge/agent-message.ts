@@ -7,6 +7,7 @@ const errorFields = { code: z.string(), message: z.string(), hint: z.string() }
 /** What an agent may say: the edge's border to it. */
 const AgentMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('welcome'), node: z.string().transform(nodeId), epoch: z.string() }),
+  z.object({ type: z.literal('renewed') }),
   z.object({
     type: z.literal('granted'),
     id: z.number(),

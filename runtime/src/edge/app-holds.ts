@@ -14,6 +14,8 @@ export const waitingRoomDepth = 1_000
 const limitBelievedMs = 1_000
 /** An acquire that takes longer is no wake from parked: meanwhile the held instances are filled up to hard. */
 const patienceMs = 25
+/** A node that has not answered by then may be gone: another one is asked as well, and the first to answer serves. */
+const hedgeAfterMs = 400
 /** The first node and one retry elsewhere. */
 const maxNodesTried = 2
 
@@ -37,6 +39,7 @@ export class AppHolds {
   #limitedUntil = 0
   #waitsFor = 'no node has answered yet'
   #look: NodeJS.Timeout | undefined
+  #hedge: NodeJS.Timeout | undefined
   readonly #around: Surroundings
 
   constructor(route: Route, around: Surroundings) {
@@ -65,7 +68,7 @@ export class AppHolds {
   }
 
   granted(id: number, grant: Grant, link: NodeLink): void {
-    this.#acquiring.delete(id)
+    this.#answered(id)
     this.#refusedBy.length = 0
     const twin = this.holds.find((hold) => hold.grant.instance === grant.instance)
     if (twin) this.drop(twin) // the agent knows better than we do what we hold
@@ -84,7 +87,7 @@ export class AppHolds {
   }
 
   refused(id: number, node: NodeId, error: ErrorFields): void {
-    this.#acquiring.delete(id)
+    this.#answered(id)
     if (error.code === 'hold.at_limit' || error.code === 'hold.starting') {
       this.#waitsFor = error.message
       this.#believeLimit()
@@ -133,6 +136,7 @@ export class AppHolds {
 
   close(error: Error): void {
     clearTimeout(this.#look)
+    clearTimeout(this.#hedge)
     this.room.refuseAll(error)
     for (const hold of this.holds) hold.end()
   }
@@ -153,6 +157,7 @@ export class AppHolds {
       const not = this.holds.filter((hold) => !hold.hasRoom('soft', now)).map((hold) => hold.grant.instance)
       this.#acquiring.set(this.#around.acquire(link, this, not, this.route.wakeDeadlineMs), link)
       if (this.holds.length > 0) this.#look ??= setTimeout(this.#impatient, patienceMs)
+      this.#hedge ??= setTimeout(this.#askElsewhere, hedgeAfterMs)
     }
   }
 
@@ -173,9 +178,24 @@ export class AppHolds {
     this.room.refuseAll(new RemoteError({ ...lastRefusal, status: 503 }))
   }
 
+  #answered(id: number): void {
+    this.#acquiring.delete(id)
+    if (this.#acquiring.size > 0) return
+    clearTimeout(this.#hedge)
+    this.#hedge = undefined
+  }
+
   #impatient = (): void => {
     this.#look = undefined
     if (this.#acquiring.size > 0) this.#fillUp()
+  }
+
+  #askElsewhere = (): void => {
+    this.#hedge = undefined
+    if (this.room.size === 0 || this.#acquiring.size === 0) return
+    const asked = [...this.#acquiring.values()].map(({ node }) => node)
+    const link = this.#around.chooseNode(this.route, [...this.#refusedBy, ...asked])
+    if (link) this.#acquiring.set(this.#around.acquire(link, this, [], this.route.wakeDeadlineMs), link)
   }
 
   #believeLimit(): void {

@@ -189,6 +189,12 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
     } else if (this.#state !== 'over') this.#broken(error)
   }
 
+  upstreamDoubted(): void {
+    const untouched = this.#state === 'connecting'
+    const unanswered = this.#state === 'asked' && !this.#reply.partial && this.#canRepeat
+    if (!this.#retried && (untouched || unanswered)) this.#retry(true)
+  }
+
   /** The client's connection is no more: what the instance still does for it is of no use. */
   clientGone(): void {
     if (this.#state === 'waiting') this.#around.leave(this)

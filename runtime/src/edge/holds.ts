@@ -110,11 +110,13 @@ export class Holds implements LinkEvents, Surroundings {
   disconnected(link: NodeLink): void {
     for (const [id, asked] of this.#asked) if (asked.link === link) this.#asked.delete(id)
     for (const app of this.#apps.values()) app.linkLost(link)
+    if (performance.now() >= link.aliveUntil) for (const hold of this.#holdsOn(link)) hold.pool.doubt()
   }
 
   message(link: NodeLink, message: AgentMessage): void {
     switch (message.type) {
       case 'welcome':
+      case 'renewed':
         return
       case 'granted':
         this.#granted(link, message)

@@ -16,6 +16,8 @@ import { dial, type NodeAddress } from './dial.ts'
 const expiryMarginMs = 500
 const firstRetryMs = 50
 const lastRetryMs = 1_000
+/** Two renewals and more without an answer: another machine is gone, or cut off. On one machine its socket would close. */
+const farSilenceMs = 2_500
 const maxLineBytes = 1024 * 1024
 
 export interface LinkEvents {
@@ -33,6 +35,7 @@ export class NodeLink {
   connected = false
   /** performance.now() until which the agent surely keeps our holds. */
   aliveUntil = 0
+  #heardAt = 0
   #stream: Duplex | undefined
   #partial = ''
   #retryMs = firstRetryMs
@@ -84,7 +87,8 @@ export class NodeLink {
     this.connected = true
     this.#retryMs = firstRetryMs
     this.send({ type: 'hello', edge: this.#edge, epoch: this.#epoch, holds: this.#events.held(this) })
-    this.aliveUntil = performance.now() + holdExpiryMs - expiryMarginMs
+    this.#heardAt = performance.now()
+    this.aliveUntil = this.#heardAt + holdExpiryMs - expiryMarginMs
     this.#events.connected(this)
   }
 
@@ -93,11 +97,17 @@ export class NodeLink {
     const now = performance.now()
     // This process itself was stopped for long: the agent has taken our holds back. Begin anew and tell what is in use.
     if (now > this.aliveUntil + expiryMarginMs) return void this.#stream?.destroy()
+    if (this.#address.tcp && now - this.#heardAt > farSilenceMs) {
+      this.aliveUntil = now // its instances may be gone with it: who comes now is sent elsewhere
+      this.#stream?.destroy()
+      return
+    }
     this.aliveUntil = now + holdExpiryMs - expiryMarginMs
     this.send({ type: 'renew', usage: this.#events.usage(this) })
   }
 
   #received(text: string): void {
+    this.#heardAt = performance.now()
     const lines = (this.#partial + text).split('\n')
     this.#partial = lines.pop() as string
     try {

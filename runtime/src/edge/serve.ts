@@ -35,17 +35,17 @@ export function serve(client: Client, head: RequestHead, body: Buffer, service: 
     metrics: service.metrics,
     again() {
       app = service.holds.of(service.routes.byHost(head.host) ?? route)
-      slot(exchange, app)
+      slot(exchange, app, performance.now())
     },
     leave: () => app.room.leave(exchange),
   })
   client.exchange = exchange
-  slot(exchange, app)
+  slot(exchange, app, exchange.startedAt)
   if (body.length > 0 && !exchange.over) client.received(body)
 }
 
-function slot(exchange: Exchange, app: AppHolds): void {
-  const hold = app.take(exchange.startedAt)
+function slot(exchange: Exchange, app: AppHolds, now: number): void {
+  const hold = app.take(now)
   exchange.waits = hold === undefined
   if (hold) exchange.admitted(hold, false)
   else app.wait(exchange)

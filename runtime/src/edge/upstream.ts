@@ -16,6 +16,8 @@ export interface UpstreamUser {
   /** Its FIN has come; nothing follows. */
   upstreamEnded(): void
   upstreamClosed(error: Error | undefined): void
+  /** Its machine does not answer any more: what may be repeated is better asked elsewhere. */
+  upstreamDoubted(): void
 }
 
 /** One connection to an instance. At most one exchange uses it at a time. */

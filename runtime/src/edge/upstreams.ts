@@ -76,6 +76,10 @@ export class Pool {
     if (at >= 0) this.#kept.splice(at, 1)
   }
 
+  doubt(): void {
+    for (const upstream of [...this.open]) upstream.user?.upstreamDoubted()
+  }
+
   destroy(): void {
     for (const upstream of [...this.open]) upstream.destroy()
   }

@@ -65,6 +65,8 @@ export interface Grant {
 
 export type AgentMessage =
   | { type: 'welcome'; node: NodeId; epoch: string }
+  /** Answer to `renew`, a sign of life: a machine that died closes no connection. */
+  | { type: 'renewed' }
   | Grant
   /**
    * No instance can be had. `hold.at_limit`: all allowed instances are held by this edge already, fill them up to hard;

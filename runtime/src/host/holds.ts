@@ -122,6 +122,7 @@ export class Holds {
         break
       case 'renew':
         for (const usage of message.usage) edge.holds.get(usage.hold)?.instance.account(usage.hold, usage)
+        edge.send?.({ type: 'renewed' })
         break
       case 'letGo': {
         const hold = edge.holds.get(message.hold)
