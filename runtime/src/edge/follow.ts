@@ -73,6 +73,9 @@ export async function followCluster(cluster: Cluster, options: Follow) {
   const releases = await follow('releases', Release as unknown as z.ZodType<Release>, appChanged)
   const placements = await follow('placements', PlacementSchema, (key) => appChanged(key.split('.').slice(1).join('.')))
   const known = await follow('nodes', Node as unknown as z.ZodType<Node>, nodeChanged)
+  // An edge without a state on disk has nothing to serve from, and half of it would send requests to nobody.
+  const unseen = [apps, releases, placements, known].filter(({ staleSince }) => staleSince === 0)
+  await Promise.all(unseen.map((bucket) => bucket.ready().catch(() => {}))) // NATS is away: it comes when it comes
   following = true
   for (const key of known.entries.keys()) nodeChanged(key)
   for (const key of apps.entries.keys()) appChanged(key)
