@@ -98,11 +98,8 @@ async function billedBeyondClock(app: string, wakes: number) {
     const billedMs = records.reduce((sum, record) => sum + overlapMs(record, before.now, reading.now), 0)
     return billedMs - (reading.monotonicMs - before.monotonicMs)
   })
-  assert.equal(
-    records.filter(({ startUs }) => startUs > readings[0]!.now * 1000).length,
-    wakes,
-    'a record for each wake',
-  )
+  const since = records.filter(({ endUs }) => endUs > readings[0]!.now * 1000)
+  assert.equal(since.length, readings.length, 'a record for each reading')
   return { mean: round(offMs.reduce((sum, ms) => sum + ms, 0) / wakes), ...percentiles(offMs) }
 }
 
