@@ -81,7 +81,7 @@ export class AppOnNode {
 
   /** Whether one more instance of the target is to be started now. */
   wants(now: number): boolean {
-    if (!this.target || this.starting > 0) return false
+    if (!this.target) return false
     const count = this.count(this.target.number)
     if (count >= this.target.maxInstances) return false
     if (count === 0) return !this.failure || now >= this.failure.retryAt

@@ -128,7 +128,7 @@ export class Fleet extends EventEmitter<{
   #reconcile(app: AppOnNode) {
     if (this.#closed) return
     for (const instance of app.surplus(Date.now())) this.#end(app, instance)
-    if (app.target && app.wants(Date.now()) && this.#starts < startsAtOnce) this.#start(app, app.target)
+    while (app.target && this.#starts < startsAtOnce && app.wants(Date.now())) this.#start(app, app.target)
     if (!app.target && app.instances.length === 0 && app.starting === 0 && app.live === undefined) {
       this.#apps.delete(`${app.team}.${app.name}`)
     }

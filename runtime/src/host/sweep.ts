@@ -19,13 +19,15 @@ export async function sweepHost({ node, subnet, dataDir }: HostConfig): Promise<
     await process?.gone()
     await rm(join(instances, folder), { recursive: true, force: true })
   }
-  if (folders.length > 0) found.push(`${folders.length} instances`)
+  if (folders.length > 0) found.push(count(folders.length, 'instance'))
   const network = await HostNetwork.open({ node, subnet })
   const taps = await network.list()
   await network.close()
-  if (taps.length > 0) found.push(`${taps.length} taps`)
+  if (taps.length > 0) found.push(count(taps.length, 'tap'))
   const cgroups = await Cgroups.open(node).catch(() => undefined)
   for (const id of (await cgroups?.list()) ?? []) await cgroups?.remove(id)
   await cgroups?.close()
   return found
 }
+
+const count = (number: number, thing: string) => `${number} ${thing}${number === 1 ? '' : 's'}`
