@@ -12,6 +12,9 @@ const tailBytes = 16 * 1024
 /** More than any manifest or config that a registry gives out (4 MiB is their usual limit). */
 const stdoutBytes = 8 * 1024 * 1024
 
+/** These mount layers and leave them mounted: each gets mounts of its own, which go when it ends. */
+const mounting = new Set(['buildah', 'skopeo'])
+
 /** Runs one program to its end; rejects only if it cannot be started or the signal fires. */
 export function runTool(
   command: string,
@@ -23,7 +26,8 @@ export function runTool(
   } = {},
 ): Promise<ToolResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
+    const [program, ownArgs] = mounting.has(command) ? ['unshare', ['--mount', command, ...args]] : [command, args]
+    const child = spawn(program, ownArgs, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: options.env ?? process.env,
       ...(options.signal ? { signal: options.signal } : {}),
