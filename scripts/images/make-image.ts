@@ -57,7 +57,7 @@ export async function baseTag(name: string, onLine?: (line: string) => void): Pr
   const archive = await makeImage(name, onLine)
   const tag = tagOf(name)
   const storage = await buildahStorage()
-  const found = await runTool('buildah', [...storage, 'inspect', '--type', 'image', tag])
+  const found = await runTool('buildah', [...storage, 'inspect', '--type', 'image', tag], { ownMounts: true })
   if (found.code !== 0) await must('buildah', [...storage, 'pull', `docker-archive:${archive}:${tag}`])
   return tag
 }
@@ -75,6 +75,6 @@ async function pushArchive(tag: string, path: string, name: string) {
 }
 
 async function must(command: string, args: string[]) {
-  const { code, tail } = await runTool(command, args)
+  const { code, tail } = await runTool(command, args, { ownMounts: true })
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${tail}`)
 }

@@ -48,7 +48,7 @@ export async function buildTag(folder: string, tag: string, options: BuildOption
   ]
   for (const [name, value] of Object.entries(buildArgs)) args.push('--build-arg', `${name}=${value}`)
   args.push(folder)
-  const { code, tail } = await runTool('buildah', args, { onLine, signal })
+  const { code, tail } = await runTool('buildah', args, { onLine, signal, ownMounts: true })
   if (code !== 0) {
     const lastLines = tail.trimEnd().split('\n').slice(-12).join('\n')
     throw new BuildFailed(`the build of ${folder} failed:\n${lastLines}`)

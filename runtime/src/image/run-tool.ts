@@ -12,9 +12,6 @@ const tailBytes = 16 * 1024
 /** More than any manifest or config that a registry gives out (4 MiB is their usual limit). */
 const stdoutBytes = 8 * 1024 * 1024
 
-/** These mount layers and leave them mounted: each gets mounts of its own, which go when it ends. */
-const mounting = new Set(['buildah', 'skopeo'])
-
 /** Runs one program to its end; rejects only if it cannot be started or the signal fires. */
 export function runTool(
   command: string,
@@ -23,10 +20,12 @@ export function runTool(
     env?: NodeJS.ProcessEnv
     signal?: AbortSignal | undefined
     onLine?: ((line: string) => void) | undefined
+    /** What it mounts goes when it ends: builders leave their layers mounted. */
+    ownMounts?: boolean
   } = {},
 ): Promise<ToolResult> {
   return new Promise((resolve, reject) => {
-    const [program, ownArgs] = mounting.has(command) ? ['unshare', ['--mount', command, ...args]] : [command, args]
+    const [program, ownArgs] = options.ownMounts ? ['unshare', ['--mount', command, ...args]] : [command, args]
     const child = spawn(program, ownArgs, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: options.env ?? process.env,

@@ -49,7 +49,7 @@ const flags = ({ tlsVerify = true, authFile }: RegistryOptions, tlsFlag: string)
 async function skopeo(reference: string, args: string[], signal?: AbortSignal, maxFileBytes?: number): Promise<string> {
   // A registry may send without end: no file becomes larger than this.
   const bounded = [`--fsize=${maxFileBytes ?? 'unlimited'}`, 'skopeo', '--insecure-policy', ...args]
-  const { code, stdout, tail } = await runTool('prlimit', bounded, { signal })
+  const { code, stdout, tail } = await runTool('prlimit', bounded, { signal, ownMounts: true })
   if (code === 0) return stdout
   throw explain(reference, tail)
 }
