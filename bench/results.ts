@@ -4,6 +4,7 @@ import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { formatMs } from '../runtime/src/core/units.ts'
 import { detectMachine } from '../runtime/src/vm/accelerator.ts'
+import { verdicts } from './verdicts.ts'
 
 const path = join(import.meta.dirname, 'RESULTS.md')
 const title = `# Results
@@ -12,7 +13,7 @@ Written by \`npm run bench\`, never by hand. Each part says on which machine and
 and noisy, so compare only what stands in one part.
 `
 
-/** Replaces the part of one benchmark in RESULTS.md. */
+/** Replaces the part of one benchmark in RESULTS.md, and says anew which promises hold. */
 export async function writeResult(name: string, result: object, tookMs: number) {
   let text = title
   try {
@@ -20,14 +21,11 @@ export async function writeResult(name: string, result: object, tookMs: number) 
   } catch {
     // the first one
   }
-  const parts = text.split(/^(?=## )/m).filter((part) => !part.startsWith(`## ${name}\n`))
-  writeFileSync(
-    path,
-    [...parts, `${await part(name, result, tookMs)}\n`]
-      .map((one) => one.trimEnd())
-      .join('\n\n')
-      .concat('\n'),
-  )
+  const [head = title, ...others] = text.split(/^(?=## )/m)
+  const kept = others.filter((one) => !one.startsWith('## promises\n') && !one.startsWith(`## ${name}\n`))
+  const parts = [...kept, await part(name, result, tookMs)].sort()
+  const all = [head, verdicts(parts), ...parts].map((one) => one.trimEnd())
+  writeFileSync(path, `${all.join('\n\n')}\n`)
 }
 
 async function part(name: string, result: object, tookMs: number): Promise<string> {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { test } from 'node:test'
+import { parsePromises } from '../bench/promises.ts'
 import { instancePage, instancePagePath } from '../scripts/docs-instance.ts'
-import { parsePromises } from './docs/promises.ts'
 import { defines, walkSteps } from './docs/walks.ts'
 
 const root = join(import.meta.dirname, '..')
