@@ -12,8 +12,11 @@ import { type Waiter, WaitingRoom } from './waiting-room.ts'
 export const waitingRoomDepth = 1_000
 /** How long `hold.at_limit` and `hold.starting` are believed without the agent saying `available`. */
 const limitBelievedMs = 1_000
-/** An acquire that takes longer is no wake from parked: meanwhile the held instances are filled up to hard. */
-const patienceMs = 25
+/**
+ * An acquire that takes longer is no wake from parked: meanwhile the held instances are filled up to hard. Five wakes at
+ * once take some 30 ms on two emulated cores; with 25 a burst ended on three instances where five lay ready.
+ */
+const patienceMs = 60
 /** A node that has not answered by then may be gone: another one is asked as well, and the first to answer serves. */
 const hedgeAfterMs = 400
 /** The first node and one retry elsewhere. */
