@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { freePort } from '../../runtime/src/bin/up/ports.ts'
 import { Cluster, type NatsConfig } from '../../runtime/src/cluster/connect.ts'
 import { NatsServer } from '../../runtime/src/cluster/nats-server.ts'
 import { ensureNats } from '../../scripts/setup/nats.ts'
@@ -47,13 +47,4 @@ export async function startNats(t: TestContext): Promise<TestNats> {
     },
     signal: (signal) => server.signal(signal),
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (!address || typeof address === 'string') throw new Error('no free port')
-  return address.port
 }
