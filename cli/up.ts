@@ -10,21 +10,27 @@ import { alive } from '../runtime/src/vm/process.ts'
 const order = ['nats', 'control', 'billing', 'host', 'edge']
 const readyWithinMs = 120_000
 
+interface UpFlags {
+  detach?: boolean
+  allowForeignOnEmulated?: boolean
+}
+
 export function upCommand(program: Command): void {
   program
     .command('up')
     .summary('start the cloud on this machine')
     .description('Starts the cloud on this machine and stays in the foreground; Ctrl-C ends it, and its apps with it.')
     .option('-d, --detach', 'leave it running in the background; little down ends it')
+    .option('--allow-foreign-on-emulated', "let other teams than the owner's run programs here without KVM")
     .addHelpText(
       'after',
-      '\nExamples:\n  little up\n  little up --detach\n  LITTLE_EDGE_PORT=80 LITTLE_DATA=/srv/cloud little up',
+      '\nExamples:\n  little up\n  little up --detach\n  little up --allow-foreign-on-emulated\n  LITTLE_EDGE_PORT=80 LITTLE_DATA=/srv/cloud little up',
     )
-    .action((options: { detach?: boolean }) => up(options))
+    .action((options: UpFlags) => up(options))
 }
 
 /** Resolves when the cloud has ended, or, detached, when it is ready. */
-export async function up({ detach = false }: { detach?: boolean }): Promise<void> {
+export async function up({ detach = false, allowForeignOnEmulated = false }: UpFlags): Promise<void> {
   const running = supervisor()
   if (running) {
     console.error(`The cloud is running already.\n${addresses(running)}`)
@@ -38,7 +44,8 @@ export async function up({ detach = false }: { detach?: boolean }): Promise<void
   const from = readFileSync(log).length
   const script = join(import.meta.dirname, '../runtime/src/bin/up.ts')
   // Its own group, so that Ctrl-C reaches it once, from us, and not its roles directly.
-  const child = spawn(process.execPath, [script], { stdio: ['ignore', output, output], detached: true })
+  const flags = allowForeignOnEmulated ? ['--allow-foreign-on-emulated'] : []
+  const child = spawn(process.execPath, [script, ...flags], { stdio: ['ignore', output, output], detached: true })
   closeSync(output)
   const exited = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
   const ready = await Promise.race([awaitReady(), exited.then(() => undefined)])

@@ -43,7 +43,13 @@ function freeSubnet(): string {
   return `10.${free[Math.floor(Math.random() * free.length)]}.0.0/16`
 }
 
-export async function startCloud(options: { dataDir?: string } = {}): Promise<TestCloud> {
+interface CloudOptions {
+  dataDir?: string
+  /** Lets further teams run programs on this machine though it emulates the guests' CPU. */
+  foreignOnEmulated?: boolean
+}
+
+export async function startCloud(options: CloudOptions = {}): Promise<TestCloud> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'littlecloud-')))
   const [edgePort, apiPort] = [await freePort(), await freePort()]
   const env = {
@@ -54,7 +60,8 @@ export async function startCloud(options: { dataDir?: string } = {}): Promise<Te
     LITTLE_SUBNET: freeSubnet(),
   }
   const script = join(import.meta.dirname, '../../runtime/src/bin/up.ts')
-  const up = spawn(process.execPath, [script], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const flags = options.foreignOnEmulated ? ['--allow-foreign-on-emulated'] : []
+  const up = spawn(process.execPath, [script, ...flags], { env, stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   up.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text

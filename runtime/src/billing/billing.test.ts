@@ -30,6 +30,7 @@ const announce = (nats: TestNats, publicKey: string) =>
     id: nodeId('n1'),
     region: 'here',
     isolation: 'emulated',
+    foreignOnEmulated: false,
     accelerator: 'tcg',
     cpus: 2,
     memoryMib: 1024,

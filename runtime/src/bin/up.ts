@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { natsAnswers, prepareNatsServer } from '../cluster/nats-server.ts'
 import { errorFields } from '../core/errors.ts'
 import { createLog } from '../core/log.ts'
@@ -15,6 +16,7 @@ import { Role, type RoleSpec } from './up/role.ts'
 const readyWithinMs = 60_000
 
 const log = createLog('up')
+const { values: flags } = parseArgs({ options: { 'allow-foreign-on-emulated': { type: 'boolean', default: false } } })
 
 /**
  * The supervisor of a cloud on one machine: starts each role as a process of its own, the same that run on a thousand
@@ -104,6 +106,7 @@ async function* roleSpecs(data: string, config: CloudConfig): AsyncGenerator<Rol
     holds,
     control,
     clusterKey,
+    foreignOnEmulated: flags['allow-foreign-on-emulated'],
   })
   const listen = { host: '127.0.0.1', port: config.edgePort }
   yield await role('edge', {

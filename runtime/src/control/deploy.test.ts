@@ -170,6 +170,20 @@ test('a name is of the team that had it first, and a wrong token learns nothing'
   assert.equal((await clientOf(cloud).whoami()).team, 'main')
 })
 
+test("an emulated node runs its owner's programs alone, unless its operator lets strangers in", async (t) => {
+  const cloud = await startCloud(t, await startNats(t))
+  const image = await layout(cloud)
+  const others = { ...cloud, token: await ensureTeam(openState(cloud.cluster), 'others') }
+  await assert.rejects(deploy(others, 'theirs', { image }), code('placement.foreign_on_emulated'))
+  assert.deepEqual(await remains(openState(cloud.cluster)), [])
+  await deploy(cloud, 'ours', { image })
+
+  const open = await startCloud(t, await startNats(t), { foreignOnEmulated: true })
+  const admitted = { ...open, token: await ensureTeam(openState(open.cluster), 'others') }
+  const { live } = await deploy(admitted, 'theirs', { image: await layout(open) })
+  assert.equal(live.instance.isolation, 'emulated')
+})
+
 test('a deploy whose client goes away is rolled back, and so is one that a restart of the control cut off', async (t) => {
   const cloud = await startCloud(t, await startNats(t))
   const image = await layout(cloud)

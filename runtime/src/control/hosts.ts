@@ -5,6 +5,7 @@ import { list } from '../cluster/list.ts'
 import { type ExecStart, type HostInstance, subjects } from '../cluster/subjects.ts'
 import { type AppName, appName, type NodeId, type TeamId, teamId } from '../core/ids.ts'
 import type { Node } from '../model/node.ts'
+import { admits, ForeignOnEmulated } from '../model/team.ts'
 import { type Need, rank } from '../placement/score.ts'
 import { LargerThanAnyNode, NoCapacity, NoNode } from './errors.ts'
 import { SoftStates, silentMs } from './soft-state.ts'
@@ -43,10 +44,12 @@ export class Hosts implements Disposable {
     return (await list(this.#state.nodes)).map(({ value }) => value)
   }
 
-  /** The nodes for a new release, best first; never none. Nodes that have just started get some time to speak. */
-  async choose(need: Need): Promise<Node[]> {
-    const nodes = await this.#fresh()
-    if (nodes.length === 0) throw new NoNode(silentMs)
+  /** The nodes that may run a new release, best first; never none. Nodes that have just started get some time to speak. */
+  async choose(need: Need & { team: TeamId }): Promise<Node[]> {
+    const heard = await this.#fresh()
+    if (heard.length === 0) throw new NoNode(silentMs)
+    const nodes = heard.filter(({ node }) => admits(node, need.team))
+    if (nodes.length === 0) throw new ForeignOnEmulated(need.team)
     const chosen = rank(
       nodes.map(({ node, soft }) => ({ ...node, freeMib: soft.freeMib, load: soft.load })),
       need,

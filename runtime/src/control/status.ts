@@ -3,9 +3,9 @@ import { ask } from '../cluster/ask.ts'
 import type { Cluster } from '../cluster/connect.ts'
 import { subjects } from '../cluster/subjects.ts'
 import { readRunFiles } from '../core/run-files.ts'
+import { ownerTeam } from '../model/team.ts'
 import type { NodeView, Status } from './api/schema.ts'
 import type { Cloud } from './cloud.ts'
-import { mainTeam } from './tokens.ts'
 import { version } from './version.ts'
 
 type Role = Status['roles'][number]
@@ -69,7 +69,7 @@ function edgeRoles({ config }: Cloud): Role[] {
 }
 
 async function billingRole(cluster: Cluster): Promise<Role> {
-  const question = { team: mainTeam, by: 'team' }
+  const question = { team: ownerTeam, by: 'team' }
   return ask(cluster, subjects.askBilling('cost'), question, { schema: z.unknown(), deadlineMs: 2_000 }).then(
     () => ({ role: 'billing', name: 'billing', state: 'ok', fact: 'answers' }),
     (error: Error) => ({ role: 'billing', name: 'billing', state: 'silent', fact: error.message }),

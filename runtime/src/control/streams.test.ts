@@ -10,9 +10,9 @@ import { startNats } from '../../../test/harness/nats.ts'
 import { publish } from '../cluster/stream.ts'
 import { subjects } from '../cluster/subjects.ts'
 import { appName } from '../core/ids.ts'
+import { ownerTeam } from '../model/team.ts'
 import { writeOciLayout } from './testing/oci-layout.ts'
 import { startCloud, type TestCloud } from './testing/start-cloud.ts'
-import { mainTeam } from './tokens.ts'
 
 async function deployed(t: TestContext) {
   const cloud = await startCloud(t, await startNats(t))
@@ -24,7 +24,7 @@ async function deployed(t: TestContext) {
 
 const write = ({ cluster }: TestCloud, ...texts: string[]) => {
   const lines = texts.map((text): LogLine => ({ at: Date.now(), instance: 'i-1', stream: 'stdout', text }))
-  return publish(cluster, subjects.logs(mainTeam, appName('web')), { lines })
+  return publish(cluster, subjects.logs(ownerTeam, appName('web')), { lines })
 }
 const texts = async (lines: AsyncIterable<LogLine>) => (await Array.fromAsync(lines)).map(({ text }) => text)
 

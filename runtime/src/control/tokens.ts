@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type TeamId, teamId } from '../core/ids.ts'
+import { teamId } from '../core/ids.ts'
+import { ownerTeam } from '../model/team.ts'
 import { WrongToken } from './errors.ts'
 import { keyFile } from './key-file.ts'
 import type { State } from './state.ts'
@@ -14,9 +15,6 @@ export const Token = z.object({
   createdAt: z.number(),
 })
 export type Token = z.infer<typeof Token>
-
-/** The team that is made at first start; it owns the machine. */
-export const mainTeam: TeamId = teamId('main')
 
 export const newToken = () => `lc_${randomBytes(32).toString('base64url')}`
 export const tokenKey = (token: string) => createHash('sha256').update(token).digest('hex')
@@ -36,5 +34,5 @@ export async function ensureFirstTokens(state: State, dataDir: string): Promise<
 async function grant(state: State, token: string, role: Token['role']): Promise<void> {
   const key = tokenKey(token)
   if (await state.tokens.get(key)) return
-  await state.tokens.put(key, { team: mainTeam, name: role, role, createdAt: Date.now() })
+  await state.tokens.put(key, { team: ownerTeam, name: role, role, createdAt: Date.now() })
 }

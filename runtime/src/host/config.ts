@@ -17,6 +17,8 @@ export const HostConfig = z.object({
   control: z.object({ url: z.string(), tokenFile: z.string() }),
   /** File with 32 bytes in hex: opens secrets, proves edges on other machines. */
   clusterKey: z.string(),
+  /** Other teams than the owner's may run here though isolation is emulated. */
+  foreignOnEmulated: z.boolean().default(false),
   /** Addresses of edges on other machines: they alone may open connections to guests from outside. */
   edges: z.array(z.string()).default([]),
 })

@@ -4,6 +4,7 @@ import { errorFields, LittleError } from '../core/errors.ts'
 import type { AppName, InstanceId, TeamId } from '../core/ids.ts'
 import { MIB } from '../core/units.ts'
 import type { Release } from '../model/release.ts'
+import { ForeignOnEmulated } from '../model/team.ts'
 import { AppOnNode } from './app-on-node.ts'
 import { endInstance } from './end.ts'
 import type { Instance } from './instance.ts'
@@ -161,6 +162,7 @@ export class Fleet extends EventEmitter<{
   }
 
   async #startOne(release: Release, signal: AbortSignal): Promise<Started> {
+    if (!this.#tools.admits(release.team)) throw new ForeignOnEmulated(release.team)
     const freeMib = Math.floor(freemem() / MIB) - reservedMib
     if (freeMib < release.memoryMib) throw new NoMemoryOnNode(release.memoryMib, Math.max(0, freeMib))
     return startInstance(release, this.#tools, signal)

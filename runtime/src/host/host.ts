@@ -11,6 +11,7 @@ import { cachePaths } from '../core/paths.ts'
 import { raiseOwnMainThread } from '../core/priority.ts'
 import { holdExpiryMs } from '../fabric/hold.ts'
 import { Node } from '../model/node.ts'
+import { admits } from '../model/team.ts'
 import { TemplateStore } from '../template/store.ts'
 import { detectMachine, type Machine } from '../vm/accelerator.ts'
 import { adoptInstances } from './adopt.ts'
@@ -64,6 +65,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
     node,
     instancesDir: join(dataDir, 'instances'),
     accelerator: machine.accelerator,
+    admits: (team) => admits({ isolation: machine.isolation, foreignOnEmulated: config.foreignOnEmulated }, team),
     templates,
     network,
     meter,
@@ -169,13 +171,14 @@ async function announceNode(
   epoch: string,
   log: Logger,
 ) {
-  const { node: id, region, subnet, address, holds } = config
+  const { node: id, region, subnet, address, holds, foreignOnEmulated } = config
   const { isolation, accelerator, cpus, memoryMib } = machine
   const entry = {
     id,
     region,
     isolation,
     accelerator,
+    foreignOnEmulated,
     cpus,
     memoryMib,
     subnet,

@@ -1,5 +1,5 @@
 import type { AppEvent } from '../cluster/subjects.ts'
-import type { ImageDigest, NodeId } from '../core/ids.ts'
+import type { ImageDigest, NodeId, TeamId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
 import type { Release } from '../model/release.ts'
 import type { TemplateStore } from '../template/store.ts'
@@ -15,6 +15,8 @@ export interface HostTools {
   /** Folder with one folder per instance. */
   instancesDir: string
   accelerator: MachineShape['accelerator']
+  /** Whether this machine runs the team's programs. */
+  admits(team: TeamId): boolean
   templates: TemplateStore
   network: HostNetwork
   meter: Meter

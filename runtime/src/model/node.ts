@@ -7,6 +7,8 @@ export const Node = z.object({
   region: z.string(),
   isolation: z.enum(['hardware', 'emulated']),
   accelerator: z.enum(['kvm', 'tcg']),
+  /** Its operator lets other teams than the owner's run here though isolation is emulated. */
+  foreignOnEmulated: z.boolean().default(false),
   cpus: z.number().int(),
   memoryMib: z.number().int(),
   /** Guests' addresses on this node, CIDR; edges elsewhere route it via `address`. */

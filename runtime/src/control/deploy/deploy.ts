@@ -56,7 +56,7 @@ export async function deploy(cloud: Cloud, plan: Plan, tell: Tell, signal: Abort
 
 async function place(cloud: Cloud, release: Written['release'], tell: Tell, signal: AbortSignal) {
   const begun = performance.now()
-  const nodes = await cloud.hosts.choose({ memoryMib: release.memoryMib })
+  const nodes = await cloud.hosts.choose(release)
   const told = await cloud.events.tell(release, { kind: 'image', message: release.image.reference })
   for (const { id } of nodes) {
     await cloud.state.placements.put(keys.placement(id, release.team, release.app), { release: release.number })

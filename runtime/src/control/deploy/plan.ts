@@ -38,7 +38,7 @@ export async function makePlan(cloud: Cloud, asker: Asker, name: string, setting
   if (owner && owner.value !== keys.app(asker.team, name)) throw new NameTaken(hostname)
   const live = (await cloud.state.apps.get(keys.app(asker.team, name)))?.value.release ?? 0
   const secrets = await secretValues(cloud, asker.team, name, live, settings.secrets)
-  await cloud.hosts.choose({ memoryMib: settings.memoryMib })
+  await cloud.hosts.choose({ team: asker.team, memoryMib: settings.memoryMib })
   return { team: asker.team, app: name, by: asker.name, hostname, reference: settings.image, source, secrets, settings }
 }
 

@@ -34,7 +34,10 @@ export interface ScriptedHost {
 }
 
 /** A node that says all that a host agent says, without any machine behind it. */
-export async function startScriptedHost(cluster: Cluster, { freeMib = 4096 } = {}): Promise<ScriptedHost> {
+export async function startScriptedHost(
+  cluster: Cluster,
+  { freeMib = 4096, foreignOnEmulated = false } = {},
+): Promise<ScriptedHost> {
   const node = nodeId('n-test')
   await ensureStorage(cluster)
   await new Bucket(cluster, 'nodes', Node).put(keys.node(node), {
@@ -42,6 +45,7 @@ export async function startScriptedHost(cluster: Cluster, { freeMib = 4096 } = {
     region: 'here',
     isolation: 'emulated',
     accelerator: 'tcg',
+    foreignOnEmulated,
     cpus: 2,
     memoryMib: 8192,
     subnet: '10.0.0.0/24',

@@ -26,7 +26,7 @@ export interface TestCloud {
 export async function startCloud(
   t: TestContext,
   nats: { config: NatsConfig; open(name?: string): Cluster },
-  options: { freeMib?: number; templateLimitMs?: number } = {},
+  options: { freeMib?: number; templateLimitMs?: number; foreignOnEmulated?: boolean } = {},
 ): Promise<TestCloud> {
   const dir = await mkdtemp(join(tmpdir(), 'littlecloud-test-control-'))
   t.after(() => rm(dir, { recursive: true, force: true }))
