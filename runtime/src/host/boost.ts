@@ -83,3 +83,10 @@ export class Boost {
     }
   }
 }
+
+/** Real-time priority is rationed per app, not per instance: a small number for the app's name. */
+export function boostKey(app: string): number {
+  let hash = 0
+  for (const character of app) hash = (hash * 31 + character.charCodeAt(0)) >>> 0
+  return hash
+}

@@ -215,12 +215,11 @@ export class Holds {
   }
 
   #grant(edge: KnownEdge, askId: number, { instance, soft, hard, replaces }: Found) {
-    const from = instance.state === 'parked' ? ('parked' as const) : ('running' as const)
     const hold: Hold = { id: newId<HoldId>('h'), edge: edge.id, instance, soft, hard }
     edge.holds.set(hold.id, hold)
     if (replaces) edge.holds.delete(replaces.id)
     instance.keep({ id: hold.id, edge: edge.id }).then(
-      (timing) => {
+      ({ from, ...timing }) => {
         if (replaces) instance.release(replaces.id)
         const { id, incarnation, address, port, keepConnections } = instance.record
         const grant = {

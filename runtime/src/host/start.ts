@@ -203,13 +203,11 @@ async function identity(release: Release, record: InstanceRecord, tools: HostToo
 
 /** Ends QEMU and takes away everything the instance had on this machine. */
 export async function removeInstance(instance: Instance, tools: HostTools) {
-  instance.retire()
   const { id, tap } = instance.record
-  await instance.vm.kill()
-  await instance.vm.process.gone()
+  await instance.kill()
   await tools.network.detach(tap)
   await tools.cgroups.remove(id)
-  await rm(instance.vm.dir, { recursive: true, force: true })
+  await rm(join(tools.instancesDir, id), { recursive: true, force: true })
 }
 
 function addressIndex(address: string): number {
