@@ -97,7 +97,10 @@ export interface LogSegment {
   lines: LogLine[]
 }
 
-/** What a node has at hand, a few times a second and on change; kept in the memory of edges and control. */
+/**
+ * What a node has at hand, a few times a second and on change; kept in the memory of edges and control. `apps` holds
+ * those that changed and some of the others in turn (heard-apps.ts): work and bytes for an app that sleeps are few.
+ */
 export interface NodeSoftState {
   node: NodeId
   epoch: string

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Cluster } from '../cluster/connect.ts'
+import { HeardApps } from '../cluster/heard-apps.ts'
 import { listen } from '../cluster/soft.ts'
 import { subjects } from '../cluster/subjects.ts'
 import { type NodeId, nodeId } from '../core/ids.ts'
@@ -12,13 +13,15 @@ const Instance = z.object({
   requests: z.number(),
   sinceMs: z.number(),
 })
+const App = z.object({ team: z.string(), app: z.string(), release: z.number(), instances: z.array(Instance) })
 const Soft = z.object({
   node: z.string().transform(nodeId),
+  epoch: z.string(),
   load: z.number(),
   freeMib: z.number(),
-  apps: z.array(z.object({ team: z.string(), app: z.string(), release: z.number(), instances: z.array(Instance) })),
+  apps: z.array(App),
 })
-export type Soft = z.infer<typeof Soft> & { heardAt: number }
+export type Soft = Omit<z.infer<typeof Soft>, 'apps'> & { apps: HeardApps<z.infer<typeof App>>; heardAt: number }
 
 /** A node that has been silent for longer takes nothing new: it tells its state twice a second, so six were missed. */
 export const silentMs = 3_000
@@ -31,7 +34,10 @@ export class SoftStates implements Disposable {
 
   constructor(cluster: Cluster) {
     this.#stop = listen(cluster, subjects.softNodes, Soft, (soft) => {
-      this.#nodes.set(soft.node, { ...soft, heardAt: Date.now() })
+      const known = this.#nodes.get(soft.node)
+      const apps = known?.epoch === soft.epoch ? known.apps : new HeardApps<z.infer<typeof App>>()
+      apps.hear(soft.apps, Date.now())
+      this.#nodes.set(soft.node, { ...soft, apps, heardAt: Date.now() })
       this.#heard.resolve()
       this.#heard = Promise.withResolvers()
     })

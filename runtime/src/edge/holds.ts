@@ -58,11 +58,10 @@ export class Holds implements LinkEvents, Surroundings {
       const link = this.nodes.link(node)
       if (!link?.connected || except.includes(node)) continue
       const soft = this.nodes.softState(node)
-      const app = soft?.apps.find(
-        (app) => app.app === route.app && app.team === route.team && app.release === route.release,
-      )
-      const ready = app?.instances.filter(({ state }) => state === 'parked' || state === 'running').length ?? 0
-      candidates.push({ node: link, load: soft?.load, freeMib: soft?.freeMib, ready })
+      const app = soft?.apps.of(route.team, route.app)
+      const instances = app?.release === route.release ? app.instances : []
+      const ready = instances.filter(({ state }) => state === 'parked' || state === 'running').length
+      candidates.push({ node: link, load: soft?.state.load, freeMib: soft?.state.freeMib, ready })
     }
     return choose(candidates)
   }

@@ -1,14 +1,22 @@
 import { randomBytes } from 'node:crypto'
+import { HeardApps } from '../cluster/heard-apps.ts'
 import type { NodeSoftState } from '../cluster/subjects.ts'
 import type { EdgeId, NodeId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
 import type { NodeAddress } from './dial.ts'
 import { type LinkEvents, NodeLink } from './node-link.ts'
 
+type App = NodeSoftState['apps'][number]
+
+interface Heard {
+  state: NodeSoftState
+  apps: HeardApps<App>
+}
+
 /** The nodes this edge can ask for instances, with what they last said of themselves. A watcher feeds it. */
 export class Nodes {
   #links = new Map<NodeId, { link: NodeLink; address: string }>()
-  #soft = new Map<NodeId, NodeSoftState>()
+  #soft = new Map<NodeId, Heard>()
   readonly #edge: EdgeId
   readonly #epoch = randomBytes(8).toString('hex')
   readonly #events: LinkEvents
@@ -38,14 +46,17 @@ export class Nodes {
   }
 
   setSoftState(state: NodeSoftState): void {
-    this.#soft.set(state.node, state)
+    const known = this.#soft.get(state.node)
+    const apps = known?.state.epoch === state.epoch ? known.apps : new HeardApps<App>()
+    apps.hear(state.apps, Date.now())
+    this.#soft.set(state.node, { state, apps })
   }
 
   link(node: NodeId): NodeLink | undefined {
     return this.#links.get(node)?.link
   }
 
-  softState(node: NodeId): NodeSoftState | undefined {
+  softState(node: NodeId): Heard | undefined {
     return this.#soft.get(node)
   }
 

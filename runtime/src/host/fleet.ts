@@ -25,7 +25,7 @@ const reconcileEveryMs = 1_000
 export class Fleet extends EventEmitter<{
   available: [TeamId, AppName]
   gone: [Instance, Error]
-  changed: []
+  changed: [AppOnNode]
 }> {
   readonly #tools: HostTools
   readonly #apps = new Map<string, AppOnNode>()
@@ -156,7 +156,7 @@ export class Fleet extends EventEmitter<{
       .finally(() => {
         app.starting--
         this.#starts--
-        this.emit('changed')
+        this.emit('changed', app)
         this.#reconcile(app)
       })
   }
@@ -178,13 +178,13 @@ export class Fleet extends EventEmitter<{
 
   #join(app: AppOnNode, { instance, lastLines }: Started) {
     app.instances.push(instance)
-    instance.on('changed', () => this.emit('changed'))
+    instance.on('changed', () => this.emit('changed', app))
     instance.on('broken', (error) => this.#broken(app, instance, error))
     instance.vm.guest.on('exited', ({ code, signal }) => {
       const end = signal > 0 ? `signal ${signal}` : `exit code ${code}`
       setTimeout(() => instance.fail(new AppCrashed(end, lastLines.lines)), 50) // its last lines may still be on their way
     })
-    this.emit('changed')
+    this.emit('changed', app)
   }
 
   #broken(app: AppOnNode, instance: Instance, error: Error) {
@@ -206,9 +206,9 @@ export class Fleet extends EventEmitter<{
       .catch((error: unknown) => this.#tools.log.error(error, 'an end failed'))
       .finally(() => {
         app.ending--
-        this.emit('changed')
+        this.emit('changed', app)
       })
-    this.emit('changed')
+    this.emit('changed', app)
   }
 
   #takeAway(instance: Instance) {
