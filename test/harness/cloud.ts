@@ -8,6 +8,7 @@ import { freePort } from '../../runtime/src/bin/up/ports.ts'
 import { type RunFile, readRunFiles } from '../../runtime/src/core/run-files.ts'
 import { alive } from '../../runtime/src/vm/process.ts'
 import { Client, type DeployRequest, type InstanceView, type Live } from '../../sdk/src/index.ts'
+import { endBySignal } from './end-by-signal.ts'
 import { findStrays } from './strays.ts'
 
 export interface Reply {
@@ -61,9 +62,10 @@ export async function startCloud(options: CloudOptions = {}): Promise<TestCloud>
   }
   const script = join(import.meta.dirname, '../../runtime/src/bin/up.ts')
   const flags = options.foreignOnEmulated ? ['--allow-foreign-on-emulated'] : []
-  const up = spawn(process.execPath, [script, ...flags], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  // The channel is how the cloud hears that this process is no more, whatever ended it.
+  const up = spawn(process.execPath, [script, ...flags], { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   let log = ''
-  up.stderr.setEncoding('utf8').on('data', (text: string) => {
+  up.stderr!.setEncoding('utf8').on('data', (text: string) => {
     log += text
   })
   const exited = new Promise<void>((resolve) => up.once('exit', () => resolve()))
@@ -114,6 +116,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<TestCloud>
     },
     signal: (name, signal) => process.kill(role(name).pid, signal),
     async down() {
+      forgetSignals()
       const nodes = await nodeIds(dataDir)
       up.kill('SIGTERM')
       await Promise.race([exited, delay(90_000, undefined, { ref: false })])
@@ -126,6 +129,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<TestCloud>
       if (up.exitCode === null && up.signalCode === null) await cloud.down()
     },
   }
+  const forgetSignals = endBySignal(() => cloud.down())
   return cloud
 }
 

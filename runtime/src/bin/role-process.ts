@@ -7,25 +7,18 @@ import { createLog } from '../core/log.ts'
  */
 export async function runRole(name: string, start: () => Promise<() => PromiseLike<void>>) {
   const log = createLog(name)
+  // Heard from the first moment on: a host agent told to end while it starts has links and packet rules to take away.
+  const told = Promise.withResolvers<void>()
+  process.on('SIGTERM', told.resolve).on('SIGINT', told.resolve)
   try {
     const stop = await start()
-    let stopping = false
-    const end = () => {
-      if (stopping) return
-      stopping = true
-      stop().then(
-        () => process.exit(0),
-        (error) => {
-          log.error(error, 'the end was not in order')
-          process.exit(1)
-        },
-      )
-    }
-    process.on('SIGTERM', end).on('SIGINT', end)
     process.send?.('ready')
+    await told.promise
+    await stop()
+    process.exit(0)
   } catch (error) {
     if (error instanceof LittleError) log.error(errorFields(error), error.message)
-    else log.error(error, 'could not start')
+    else log.error(error, 'it did not start, or not end, in order')
     process.exit(1)
   }
 }

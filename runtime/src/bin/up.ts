@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { natsAnswers, prepareNatsServer } from '../cluster/nats-server.ts'
@@ -6,6 +6,8 @@ import { errorFields } from '../core/errors.ts'
 import { createLog } from '../core/log.ts'
 import { dataDir } from '../core/paths.ts'
 import { removeRunFile, writeRunFile } from '../core/run-files.ts'
+import { HostConfig } from '../host/config.ts'
+import { sweepHost } from '../host/sweep.ts'
 import { startTimeOf } from '../vm/process.ts'
 import { type CloudConfig, cloudConfig } from './up/cloud-config.ts'
 import { requirePorts } from './up/ports.ts'
@@ -14,6 +16,8 @@ import { Role, type RoleSpec } from './up/role.ts'
 
 /** A role reads its state and connects; on a loaded machine Node alone takes some seconds for that. */
 const readyWithinMs = 60_000
+/** A host agent takes over a thousand instances before it is ready, if they are there. */
+const hostReadyWithinMs = 300_000
 
 const log = createLog('up')
 const { values: flags } = parseArgs({ options: { 'allow-foreign-on-emulated': { type: 'boolean', default: false } } })
@@ -47,18 +51,21 @@ async function up() {
   const stop = () => {
     if (stopping) return
     stopping = true
-    stopAll(roles).then(() => {
+    stopAll(roles, data).then(() => {
       removeRunFile(data, 'up')
       stopped.resolve()
     }, stopped.reject)
   }
-  process.on('SIGTERM', stop).on('SIGINT', stop)
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGHUP', stop)
+  // Who starts it with a channel (a test, a benchmark) does not outlive its need for the cloud: it ends with them.
+  process.on('disconnect', stop)
+  process.channel?.unref()
   try {
     for await (const spec of roleSpecs(data, config)) {
       if (stopping) break
       const role = new Role(spec, data)
       roles.push(role)
-      await role.start(readyWithinMs)
+      await role.start()
       log.info({ role: spec.name }, 'ready')
     }
     if (!stopping) writeRunFile(data, { ...me(), state: 'ready' })
@@ -79,18 +86,20 @@ async function* roleSpecs(data: string, config: CloudConfig): AsyncGenerator<Rol
     command: server.command,
     args: server.args,
     isReady: () => natsAnswers(server.config, readyWithinMs),
+    readyWithinMs,
   }
 
   const nats = server.config
   const clusterKey = join(data, 'cluster.key')
   const role = async (name: string, settings: object): Promise<RoleSpec> => {
-    const file = join(data, 'config', `${name}.json`)
+    const file = configFile(data, name)
     await mkdir(join(data, 'config'), { recursive: true, mode: 0o700 })
     await writeFile(file, JSON.stringify(settings, null, 2), { mode: 0o600 })
     return {
       name,
       command: process.execPath,
       args: [...nodeFlags(name), join(import.meta.dirname, `${name}.ts`), '--config', file],
+      readyWithinMs: name === 'host' ? hostReadyWithinMs : readyWithinMs,
     }
   }
   const api = { host: '127.0.0.1', port: config.apiPort }
@@ -127,9 +136,21 @@ const hot = ['--max-semi-space-size=64', '--always-sparkplug', '--no-lazy-feedba
 const nodeFlags = (role: string) => (role === 'edge' || role === 'host' ? hot : [])
 
 /** Edges first, so that they let go; the control and NATS last, so that everything is told. */
-async function stopAll(roles: Role[]) {
-  for (const role of roles.reverse()) await role.stop()
+async function stopAll(roles: Role[], data: string) {
+  for (const role of roles) role.callOff()
+  for (const role of roles.reverse()) {
+    const inOrder = await role.stop()
+    if (role.spec.name === 'host' && !inOrder) await sweepAfter(configFile(data, 'host'))
+  }
 }
+
+/** A host agent that was killed, or failed in its start, leaves instances, links and packet rules. */
+async function sweepAfter(file: string) {
+  const swept = await sweepHost(HostConfig.parse(JSON.parse(await readFile(file, 'utf8'))))
+  log.warn({ swept }, 'the host agent did not end in order: what it left was removed')
+}
+
+const configFile = (data: string, role: string) => join(data, 'config', `${role}.json`)
 
 try {
   await up()

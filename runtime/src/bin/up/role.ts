@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -19,6 +19,8 @@ export interface RoleSpec {
   args: string[]
   /** It tells by itself that it is ready (process.send); otherwise `isReady` is asked. */
   isReady?: () => Promise<void>
+  /** A role that is not ready by then hangs; once it has been ready, it is then killed and started again. */
+  readyWithinMs: number
 }
 
 export class RoleDidNotStart extends LittleError {
@@ -37,7 +39,8 @@ export class Role {
   readonly #dataDir: string
   readonly #log: string
   #child: ChildProcess | undefined
-  #exited: Promise<void> = Promise.resolve()
+  /** With the exit code; undefined: ended by a signal. */
+  #exited: Promise<number | undefined> = Promise.resolve(undefined)
   #stopping = false
   #restarts = 0
 
@@ -48,27 +51,44 @@ export class Role {
   }
 
   /** Resolves when it is ready; throws RoleDidNotStart. */
-  async start(deadlineMs: number): Promise<void> {
-    const ready = this.#spawn()
-    const late = delay(deadlineMs, undefined, { ref: false }).then(() => {
-      throw new RoleDidNotStart(this.spec.name, `it was not ready within ${deadlineMs / 1000} s`, this.#log)
-    })
-    const died = this.#exited.then(() => {
-      throw new RoleDidNotStart(this.spec.name, 'it ended at once', this.#log)
-    })
-    died.catch(() => {})
-    await Promise.race([ready, late, died])
+  async start(): Promise<void> {
+    await this.#readyOrNot(this.#spawn())
     this.#write('ready')
     void this.#keepAlive()
   }
 
-  async stop() {
+  /** It is not started again from now on. */
+  callOff() {
     this.#stopping = true
+  }
+
+  /** Resolves when it has ended; false: not by itself, or with a failure, so that it may have left things behind. */
+  async stop(): Promise<boolean> {
+    this.callOff()
     this.#child?.kill('SIGTERM')
     const timer = setTimeout(() => this.#child?.kill('SIGKILL'), stopGraceMs)
-    await this.#exited
+    const code = await this.#exited
     clearTimeout(timer)
     removeRunFile(this.#dataDir, this.spec.name)
+    return code === 0
+  }
+
+  async #readyOrNot(ready: Promise<void>): Promise<void> {
+    const { name, readyWithinMs } = this.spec
+    const settled = new AbortController()
+    const late = delay(readyWithinMs, undefined, { signal: settled.signal }).then(() => {
+      throw new RoleDidNotStart(name, `it was not ready within ${readyWithinMs / 1000} s`, this.#log)
+    })
+    late.catch(() => {})
+    const died = this.#exited.then(() => {
+      throw new RoleDidNotStart(name, 'it ended at once', this.#log)
+    })
+    died.catch(() => {})
+    try {
+      await Promise.race([ready, late, died])
+    } finally {
+      settled.abort()
+    }
   }
 
   async #keepAlive() {
@@ -82,9 +102,11 @@ export class Role {
       await delay(quickEnds === 0 ? 0 : Math.min(longestBackOffMs, 100 * 2 ** quickEnds))
       if (this.#stopping) return
       begun = performance.now()
-      this.#spawn().then(
+      const ready = this.#readyOrNot(this.#spawn())
+      const child = this.#child
+      ready.then(
         () => this.#write('ready'),
-        () => {},
+        () => child?.kill('SIGKILL'), // it hangs; one that has ended hears nothing of it
       )
       this.#write('restarting')
     }
@@ -94,10 +116,14 @@ export class Role {
     mkdirSync(dirname(this.#log), { recursive: true, mode: 0o700 })
     rotate(this.#log)
     const log = openSync(this.#log, 'a', 0o600)
-    const child = spawn(this.spec.command, this.spec.args, { stdio: ['ignore', log, log, 'ipc'] })
+    // A group of its own: a terminal's Ctrl-C goes to the supervisor alone, which ends its roles in order.
+    const options = { stdio: ['ignore', log, log, 'ipc'], detached: true } satisfies SpawnOptions
+    const child = spawn(this.spec.command, this.spec.args, options)
     closeSync(log)
     this.#child = child
-    this.#exited = new Promise((resolve) => child.once('exit', () => resolve()).once('error', () => resolve()))
+    this.#exited = new Promise((resolve) =>
+      child.once('exit', (code) => resolve(code ?? undefined)).once('error', () => resolve(undefined)),
+    )
     this.#write('starting')
     if (this.spec.isReady) return this.spec.isReady()
     return new Promise((resolve) => child.once('message', () => resolve()))
