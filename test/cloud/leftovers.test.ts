@@ -128,3 +128,16 @@ test('a test that fails in the middle leaves nothing', async (t) => {
   assert.match(report, /200 !== 500/)
   await assertNothingLeft(data)
 })
+
+test('the cloud of a program that is killed with -9 ends with it', async (t) => {
+  const data = await dataFolder(t)
+  const env = { ...process.env, LEFTOVERS_OF: data }
+  const file = join(import.meta.dirname, 'fixtures/starts-a-cloud.ts')
+  const child = spawn(process.execPath, [file], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(child.stdout!, 'data')
+  await assertThere(data)
+  const up = readRunFiles(data).find(({ role }) => role === 'up')!
+  child.kill('SIGKILL')
+  for (const until = Date.now() + 60_000; alive(up.pid, up.startTime); await delay(20)) assert.ok(Date.now() < until)
+  await assertNothingLeft(data)
+})
