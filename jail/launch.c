@@ -18,6 +18,13 @@
 
 // One malloc arena for all threads: otherwise a parked QEMU keeps some MiB more. The agent's environment stays out.
 static char *const environment[] = {"MALLOC_ARENA_MAX=1", NULL};
+static char *const with_private_ram[] = {"MALLOC_ARENA_MAX=1", "LD_PRELOAD=/private-ram.so", NULL};
+
+static char *const *environment_for(const struct options *options) {
+  for (int i = 0; i < options->descriptor_count; i++)
+    if (options->descriptors[i].kind == SEALED_MEMFD) return with_private_ram;
+  return environment;
+}
 
 static void join_cgroups(const struct options *options) {
   for (int i = 0; i < options->cgroup_count; i++) {
@@ -67,7 +74,7 @@ static noreturn void become_command(const struct options *options, int output, i
   give_up_privileges(options);
   die_with_launcher();
   install_filter();
-  execve(options->command[0], options->command, environment);
+  execve(options->command[0], options->command, environment_for(options));
   fail_errno("exec", options->command[0]);
 }
 

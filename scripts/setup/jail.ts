@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { cachePaths } from '../../runtime/src/core/paths.ts'
@@ -13,6 +13,9 @@ const launchSources = ['launch', 'fail', 'options', 'descriptors', 'confine', 'f
   (name) => `${name}.c`,
 )
 const boostSources = ['boost.c']
+const staticProgram = ['-static', '-Os']
+/** Loaded into QEMU, so it must bring no libc of its own. */
+const sharedObject = ['-shared', '-fPIC', '-nostdlib', '-O2']
 
 /** Afterwards the cache has the launcher, the booster and the read-only root that QEMU runs in, all of this version. */
 export async function ensureJail(progress: (line: string) => void, cache?: string): Promise<void> {
@@ -24,8 +27,8 @@ export async function ensureJail(progress: (line: string) => void, cache?: strin
   if ((await readFile(stampFile, 'utf8').catch(() => '')) === key) return
   progress('building the jail that every microVM runs in')
   await mkdir(folder, { recursive: true, mode: 0o755 })
-  await compile(launchSources, paths.jailLaunch)
-  await compile(boostSources, paths.jailBoost)
+  await compile(launchSources, paths.jailLaunch, staticProgram)
+  await compile(boostSources, paths.jailBoost, staticProgram)
   await replaceRoot(files, paths.jailRoot, key)
   await writeFile(stampFile, key)
   progress(`the jail is built: ${files.length} files`)
@@ -41,11 +44,11 @@ async function stamp(files: JailFile[]): Promise<string> {
 }
 
 /** A running launcher keeps the file it was started from: the new one takes its name in one step. */
-async function compile(names: string[], target: string): Promise<void> {
+async function compile(names: string[], target: string, kind: string[]): Promise<void> {
   const fresh = `${target}.${process.pid}`
   // musl has no kernel headers of its own; Debian's come after musl's, so that they replace none of them
   const headers = ['/usr/include', '/usr/include/x86_64-linux-gnu'].flatMap((path) => ['-idirafter', path])
-  const options = ['-static', '-Os', '-Wall', '-Wextra', '-Werror', ...headers]
+  const options = [...kind, '-Wall', '-Wextra', '-Werror', ...headers]
   try {
     await run('musl-gcc', [...options, '-o', fresh, ...names], { cwd: sources, timeout: 60_000 })
   } catch (error) {
@@ -64,6 +67,8 @@ async function replaceRoot(files: JailFile[], link: string, key: string): Promis
   const fresh = join(folder, `${name}.${process.pid}`)
   await rm(fresh, { recursive: true, force: true })
   await buildJailRoot(files, fresh)
+  await compile(['private-ram.c'], join(fresh, 'private-ram.so'), sharedObject)
+  await chmod(join(fresh, 'private-ram.so'), 0o555)
   await rm(join(folder, name), { recursive: true, force: true })
   await rename(fresh, join(folder, name))
   await symlink(name, `${link}.${process.pid}`)

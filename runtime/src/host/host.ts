@@ -150,7 +150,9 @@ async function openCgroups(node: NodeId, log: Logger): Promise<HostTools['cgroup
 /** Templates fit one QEMU, kernel and CPU model; the sizes and times of their files stand for their content. */
 async function openTemplates({ dataDir }: HostConfig, machine: Machine, network: HostNetwork): Promise<TemplateStore> {
   const { kernel, initrd, jailRoot } = cachePaths()
-  const files = await Promise.all([kernel, initrd, join(jailRoot, 'qemu')].map((path) => stat(path)))
+  const files = await Promise.all(
+    [kernel, initrd, join(jailRoot, 'qemu'), join(jailRoot, 'private-ram.so')].map((path) => stat(path)),
+  )
   const facts = [machine.qemuVersion, machine.tscKhz, ...files.flatMap(({ size, mtimeMs }) => [size, mtimeMs])]
   return new TemplateStore(join(dataDir, 'templates'), {
     machine,

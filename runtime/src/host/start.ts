@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type InstanceId, newId } from '../core/ids.ts'
 import type { Release } from '../model/release.ts'
-import type { Template } from '../template/store.ts'
+import type { BuildReason, Template } from '../template/store.ts'
 import type { Identity } from '../vm/guest-identity.ts'
 import { restoreArguments } from '../vm/machine.ts'
 import { MicroVm } from '../vm/micro-vm.ts'
@@ -49,16 +49,16 @@ export async function startInstance(release: Release, tools: HostTools, signal: 
     })
 
   let begun = performance.now()
-  let built = false
+  let built: BuildReason | undefined
   const rootPath = await tools.rootOf(release.image.digest)
   const { digest } = release.image
   const template = await tools.templates.get(
     { digest, rootPath, memoryMib: release.memoryMib, cpus: release.cpus },
-    () => {
-      built = true
+    (reason) => {
+      built = reason
     },
   )
-  tell('template', built ? 'booted the image up to its first instruction' : 'template is there', begun)
+  tell('template', templateSteps[built ?? 'there'], begun)
 
   if (signal.aborted) throw new StartCalledOff()
   const id = newId<InstanceId>('i')
@@ -89,6 +89,12 @@ export async function startInstance(release: Release, tools: HostTools, signal: 
     throw error
   }
 }
+
+const templateSteps = {
+  there: 'template is there',
+  missing: 'booted the image up to its first instruction',
+  damaged: 'the template was damaged on disk: booted the image again up to its first instruction',
+} as const
 
 /** By the image's HEALTHCHECK where it has one and the person asked for nothing else; returns what was done. */
 async function warm({ record, vm }: Instance, port: number, release: Release): Promise<string> {

@@ -10,6 +10,7 @@ import { bootArguments } from '../vm/machine.ts'
 import { createMemfd } from '../vm/memfd.ts'
 import { MicroVm } from '../vm/micro-vm.ts'
 import { saveState } from '../vm/snapshot.ts'
+import { writeChecksums } from './checksums.ts'
 
 const run = promisify(execFile)
 
@@ -48,7 +49,16 @@ export class TemplateDidNotBoot extends LittleError {
   }
 }
 
-/** Boots the image up to its first instruction and writes `ram`, `state` and `scratch` into `dir`. */
+export class TemplateDamaged extends LittleError {
+  readonly code = 'template.damaged'
+  readonly status = 500
+  readonly hint = 'Check the disk of this machine: what was written to it a moment ago reads differently'
+  constructor(dir: string) {
+    super(`the template in ${dir} is not what was written`)
+  }
+}
+
+/** Boots the image up to its first instruction and writes `ram`, `state`, `scratch` and their checksums into `dir`. */
 export async function buildTemplate(dir: string, source: TemplateSource, tools: BuildTools): Promise<void> {
   const scratch = join(dir, 'scratch')
   await makeScratch(scratch)
@@ -59,6 +69,7 @@ export async function buildTemplate(dir: string, source: TemplateSource, tools: 
     await tools.withTap((tap) => bootAndSave(dir, scratch, ramPath, tap, source, tools))
     // QEMU is gone, so nobody writes any more; holes stay holes.
     await run('cp', ['--sparse=always', ramPath, join(dir, 'ram')])
+    await writeChecksums(dir)
   } finally {
     closeSync(ram)
   }

@@ -1,14 +1,13 @@
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { closeSync } from 'node:fs'
 import { access, mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { isDeepStrictEqual } from 'node:util'
+import { raise } from '../core/errors.ts'
 import type { MachineShape } from '../vm/machine.ts'
 import { createMemfd, sealMemfd } from '../vm/memfd.ts'
-import { type BuildTools, buildTemplate, type TemplateSource } from './build.ts'
-
-const run = promisify(execFile)
+import { type BuildTools, buildTemplate, TemplateDamaged, type TemplateSource } from './build.ts'
+import { checksumsOf, readChecksums } from './checksums.ts'
 
 export interface Template {
   shape: MachineShape
@@ -18,7 +17,12 @@ export interface Template {
   /** Copied for each instance. */
   scratchPath: string
   rootPath: string
+  /** Changes with every build: what was suspended over the memory of one template fits no other. */
+  identity: string
 }
+
+/** Why a template is built: there is none, or its files are no longer what was written. */
+export type BuildReason = 'missing' | 'damaged'
 
 /**
  * Templates on disk, by what they are made from, and their RAM in memory, once for all instances.
@@ -36,7 +40,7 @@ export class TemplateStore {
   }
 
   /** Builds it unless it is there; callers share one build. `onBuild` is called only if there is one. */
-  get(source: TemplateSource, onBuild: () => void = () => {}): Promise<Template> {
+  get(source: TemplateSource, onBuild: (reason: BuildReason) => void = () => {}): Promise<Template> {
     const key = this.#key(source)
     let template = this.#ready.get(key)
     if (!template) {
@@ -53,28 +57,31 @@ export class TemplateStore {
     this.#ready.clear()
   }
 
-  async #load(key: string, source: TemplateSource, onBuild: () => void): Promise<Template> {
+  async #load(key: string, source: TemplateSource, onBuild: (reason: BuildReason) => void): Promise<Template> {
     const dir = join(this.#dir, key)
-    if (!(await exists(dir))) {
-      onBuild()
-      const making = `${dir}.making`
-      await rm(making, { recursive: true, force: true })
-      await mkdir(making, { recursive: true, mode: 0o700 })
-      await buildTemplate(making, source, this.#tools)
-      await rename(making, dir)
-    }
-    const ram = createMemfd(`template-${key.slice(0, 12)}`)
-    this.#descriptors.push(ram)
-    const ramPath = `/proc/${process.pid}/fd/${ram}`
-    await run('cp', ['--sparse=always', join(dir, 'ram'), ramPath])
-    sealMemfd(ram)
+    const there = await exists(dir)
+    const loaded =
+      (there && (await loadChecked(dir, key))) ||
+      (await this.#build(dir, key, source, () => onBuild(there ? 'damaged' : 'missing')))
+    this.#descriptors.push(loaded.ram)
     return {
       shape: { accelerator: this.#tools.machine.accelerator, memoryMib: source.memoryMib, cpus: source.cpus },
-      ramPath,
+      ramPath: `/proc/${process.pid}/fd/${loaded.ram}`,
       statePath: join(dir, 'state'),
       scratchPath: join(dir, 'scratch'),
       rootPath: source.rootPath,
+      identity: `${key}-${loaded.checksum}`,
     }
+  }
+
+  async #build(dir: string, key: string, source: TemplateSource, onBuild: () => void) {
+    onBuild()
+    const making = `${dir}.making`
+    for (const old of [making, dir]) await rm(old, { recursive: true, force: true })
+    await mkdir(making, { recursive: true, mode: 0o700 })
+    await buildTemplate(making, source, this.#tools)
+    await rename(making, dir)
+    return (await loadChecked(dir, key)) ?? raise(new TemplateDamaged(dir))
   }
 
   #key({ digest, memoryMib, cpus }: TemplateSource): string {
@@ -82,6 +89,27 @@ export class TemplateStore {
     return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32)
   }
 }
+
+/** The template's memory, sealed; undefined if a file of it is not what was written, or cannot be read. */
+async function loadChecked(dir: string, key: string): Promise<{ ram: number; checksum: string } | undefined> {
+  const written = await readChecksums(dir)
+  const ram = createMemfd(`template-${key.slice(0, 12)}`)
+  try {
+    if (written && isDeepStrictEqual(await checksumsOf(dir, ram), written)) {
+      sealMemfd(ram)
+      return { ram, checksum: written.ram }
+    }
+  } catch (error) {
+    if (!unreadable.includes(String((error as NodeJS.ErrnoException).code))) {
+      closeSync(ram)
+      throw error
+    }
+  }
+  closeSync(ram)
+  return undefined
+}
+
+const unreadable = ['ENOENT', 'EIO']
 
 const exists = (path: string) =>
   access(path).then(

@@ -27,25 +27,25 @@ export interface BootWith extends MachineShape {
   tscKhz: number
 }
 
-/** Boots the kernel to make a template: RAM is shared with the file behind descriptor `ram`, and no network is there. */
+/** Boots the kernel to make a template: what it writes to its RAM goes to the memfd behind descriptor `ram`. */
 export function bootArguments(shape: BootWith): string[] {
   // Without these a microvm under TCG hangs while it calibrates its timers (measured; see the kernel's calibrate.c).
   const calibration = `tsc_early_khz=${shape.tscKhz} lpj=8000000 no_timer_check`
   return [
-    ...machineArguments(shape, 'on'),
+    ...machineArguments(shape),
     ...['-kernel', `/proc/self/fd/${descriptors.kernel}`],
     ...['-initrd', `/proc/self/fd/${descriptors.initrd}`],
     ...['-append', `${calibration} console=ttyS0 quiet reboot=t panic=-1`],
   ]
 }
 
-/** Waits for a template's state; its RAM is a private copy-on-write view of the template's. */
+/** Waits for a state; its RAM is a private copy-on-write view of the template's sealed memfd: see jail/private-ram.c. */
 export function restoreArguments(shape: MachineShape): string[] {
-  return [...machineArguments(shape, 'off'), '-S', '-incoming', 'defer']
+  return [...machineArguments(shape), '-S', '-incoming', 'defer']
 }
 
 /** Template and instances must have the very same devices, in the same order: device state is restored into them. */
-function machineArguments(shape: MachineShape, share: 'on' | 'off'): string[] {
+function machineArguments(shape: MachineShape): string[] {
   const { accelerator, memoryMib, cpus } = shape
   const fd = descriptors
   return [
@@ -55,7 +55,7 @@ function machineArguments(shape: MachineShape, share: 'on' | 'off'): string[] {
     ...['-cpu', accelerator === 'kvm' ? 'host' : 'max'],
     ...['-nodefaults', '-no-user-config', '-nographic', '-no-reboot', '-L', '/usr/share/qemu'],
     ...['-m', `${memoryMib}M`, '-smp', String(cpus)],
-    ...['-object', `memory-backend-file,id=mem,size=${memoryMib}M,mem-path=/proc/self/fd/${fd.ram},share=${share}`],
+    ...['-object', `memory-backend-file,id=mem,size=${memoryMib}M,mem-path=/proc/self/fd/${fd.ram},share=on`],
     ...['-add-fd', `fd=${fd.console},set=9`],
     ...['-chardev', 'file,id=console,path=/dev/fdset/9,append=on', '-serial', 'chardev:console'],
     ...['-chardev', `socket,id=qmp,fd=${fd.qmp},server=on,wait=off`, '-mon', 'chardev=qmp,mode=control'],

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { access, readFile, stat, writeFile } from 'node:fs/promises'
+import { after, before, test } from 'node:test'
+import { SuspendedImageCorrupt, SuspendedImageDoesNotFit } from '../runtime/src/vm/suspend-errors.ts'
+import { ensureJail } from '../scripts/setup/jail.ts'
+import { inOwnNetwork } from './isolation-own-network.ts'
+import { Asker } from './suspend/asker.ts'
+import { type Kept, openRig, type Rig } from './suspend/rig.ts'
+import { filesHolding, memoryHolds } from './suspend/search.ts'
+
+const mib = 1024 * 1024
+
+if (inOwnNetwork(import.meta.filename)) {
+  let rig: Rig
+  let kept: Kept
+  let asker: Asker
+
+  before(async () => {
+    await ensureJail(() => {})
+    rig = await openRig()
+    kept = await rig.start('kept')
+    asker = await Asker.connect(kept.link.address)
+  })
+  after(async () => {
+    asker?.close()
+    await rig?.[Symbol.asyncDispose]()
+  })
+
+  test('memory, files and connections live on over every suspend', async () => {
+    assert.equal(await asker.ask('fill 8 7'), 'filled')
+    const sum = await asker.ask('sum')
+    for (const time of [1, 2, 3]) {
+      assert.equal(await asker.ask('count'), String(time))
+      assert.equal(await asker.ask(`write ${time}`), 'written')
+      const { ramBytes } = await rig.suspend(kept)
+      assert.ok(ramBytes > 8 * mib && ramBytes < 40 * mib, `${ramBytes / mib} MiB are its own of 128`)
+      await assert.rejects(access(kept.spec.files.scratch!.path), 'its files are nowhere but in the image')
+      await rig.resume(kept)
+      await assert.rejects(access(kept.image), 'a used image is gone')
+      assert.equal(await asker.ask('sum'), sum)
+      assert.equal(await asker.ask('read'), '123'.slice(0, time))
+    }
+    assert.equal(await asker.ask('count'), '4')
+  })
+
+  test('two instances keep the pages of their template, and each its own', async () => {
+    const other = await rig.start('other')
+    const others = await Asker.connect(other.link.address)
+    assert.equal(await others.ask('count'), '1')
+    await rig.suspend(other)
+    await rig.resume(other)
+    assert.equal(await others.ask('count'), '2')
+    assert.equal(await asker.ask('count'), '5')
+    others.close()
+    const { ramBytes } = await rig.suspend(other)
+    assert.ok(ramBytes < 20 * mib, `${ramBytes / mib} MiB`)
+  })
+
+  test('what an instance was told is in its memory but in no file', async () => {
+    const told = 'a value that only this instance was told'
+    const { dir } = rig
+    assert.ok(await memoryHolds(kept.vm.process.pid, told), 'the search finds nothing at all')
+    await rig.suspend(kept)
+    assert.deepEqual(await filesHolding(dir, told), [])
+    await rig.resume(kept)
+  })
+
+  test('an image of another template, QEMU or kernel is refused', async () => {
+    await rig.suspend(kept)
+    await assert.rejects(rig.resume(kept, { ...rig.secret, fits: 'another' }), SuspendedImageDoesNotFit)
+    await rig.resume(kept)
+    assert.equal(await asker.ask('count'), '6')
+  })
+
+  test('an image whose key is gone is refused, and says why', async () => {
+    await rig.suspend(kept)
+    await assert.rejects(rig.resume(kept, { ...rig.secret, key: randomBytes(32) }), /turned off/)
+  })
+
+  test('a changed or shortened image is refused, and no microVM is left of it', async () => {
+    const { size } = await stat(kept.image)
+    const whole = await readFile(kept.image)
+    for (const position of [3, 30, 70, 5_000, size >> 1, size - 1]) {
+      const changed = Buffer.from(whole)
+      changed[position]! ^= 1
+      await writeFile(kept.image, changed)
+      await assert.rejects(
+        rig.resume(kept),
+        (error) => error instanceof SuspendedImageCorrupt || error instanceof SuspendedImageDoesNotFit,
+        `byte ${position}`,
+      )
+    }
+    for (const bytes of [0, 40, 100, size - 1]) {
+      await writeFile(kept.image, whole.subarray(0, bytes))
+      await assert.rejects(rig.resume(kept), SuspendedImageCorrupt, `${bytes} bytes of it`)
+    }
+    assert.equal(kept.vm.process.alive, false)
+    await writeFile(kept.image, whole)
+    await rig.resume(kept)
+    assert.equal(await asker.ask('count'), '7')
+  })
+}
