@@ -17,7 +17,10 @@ async function apps({ json }: { json?: boolean }): Promise<void> {
   printList(await connect().apps(), {
     json,
     head: ['app', 'state', 'release', 'age', 'url', 'image'],
-    row: ({ name, state, release, url, image, deployedAt }) => [name, state, release, age(deployedAt), url, image],
+    row: ({ name, state, release, canary, url, image, deployedAt }) => [
+      ...[name, state, canary ? `${release}, ${canary.release} (${canary.percent} %)` : release],
+      ...[age(deployedAt), url, image],
+    ],
     empty: 'No apps yet. Try: little deploy examples/hello',
   })
 }

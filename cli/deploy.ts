@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import type { Client, Live } from '../sdk/src/index.ts'
+import type { Live } from '../sdk/src/index.ts'
+import { carryOut } from './deploy/follow.ts'
 import { imageFor } from './deploy/image.ts'
 import { defaultName } from './deploy/name.ts'
 import { type DeployFlags, deployRequest } from './deploy/request.ts'
 import { collect, concurrency, durationMs, environment, mebibytes, spares, warmUp, wholeNumber } from './flags.ts'
 import { paint } from './paint.ts'
-import { Progress } from './progress.ts'
 import { connect } from './session.ts'
 import { duration } from './show.ts'
 
@@ -16,6 +16,7 @@ Examples:
   little deploy app.tar --name shop      an archive made by docker save
   little deploy oci:/srv/layout:v2       an OCI layout, and which image of it
   little deploy . -p 3000 -m 512 -e MODE=fast --secret DB_PASSWORD
+  little deploy . --canary 10            a tenth of the requests, until little promote or little rollback
   little deploy python:3.12-slim -p 8000 -- python3 -m http.server 8000`
 
 export function deployCommand(program: Command): void {
@@ -36,6 +37,7 @@ export function deployCommand(program: Command): void {
     .option('--max <n>', 'most instances at a time', wholeNumber(1, 1_000), 20)
     .option('--spares <n|auto>', 'instances parked ahead of need', spares, 'auto')
     .option('--warm <path[:times]>', 'request that warms an instance up', warmUp)
+    .option('--canary <percent>', 'give it that share of the requests, the live release the rest', wholeNumber(1, 99))
     .option('--insecure-registry', 'talk to the registry without TLS')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', examples)
@@ -45,59 +47,24 @@ export function deployCommand(program: Command): void {
 async function deploy(reference: string, command: string[], flags: DeployFlags): Promise<void> {
   const client = connect()
   const app = flags.name ?? defaultName(reference)
-  const leaving = new AbortController()
-  process.once('SIGINT', () => leaving.abort())
-  using progress = new Progress({ quiet: flags.json ?? false })
-  try {
-    const image = await imageFor(client, reference, progress, leaving.signal)
-    const request = await deployRequest(image, command, flags)
-    const live = await follow(client, app, request, progress, leaving.signal)
-    progress[Symbol.dispose]()
-    if (flags.json) console.log(JSON.stringify(live, null, 2))
-    else tell(live)
-  } catch (error) {
-    if (!leaving.signal.aborted) throw error
-    progress[Symbol.dispose]()
-    console.error('Cancelled: the cloud undoes what was done of it.')
-    process.exitCode = 130
-  }
+  const live = await carryOut(app, flags, async (progress, signal) => {
+    const image = await imageFor(client, reference, progress, signal)
+    return client.deploy(app, await deployRequest(image, command, flags), { signal })
+  })
+  if (!live) return
+  if (flags.json) console.log(JSON.stringify(live, null, 2))
+  else tell(live)
 }
 
-async function follow(
-  client: Client,
-  app: string,
-  request: Parameters<Client['deploy']>[1],
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<Live & { steps: { step: string; tookMs: number }[] }> {
-  const steps: { step: string; tookMs: number }[] = []
-  progress.now(`plan      ${app}`)
-  for await (const event of client.deploy(app, request, { signal })) {
-    if (event.type === 'live') return { ...event, steps }
-    const { step, message, tookMs } = event
-    if (event.type === 'progress') {
-      progress.now(`${step.padEnd(9)} ${message}`)
-      continue
-    }
-    steps.push({ step, tookMs })
-    progress.done(step, message, tookMs)
-    progress.now(`${(next[step] ?? step).padEnd(9)} …`)
-  }
-  throw new Error('a deploy ends with live, or the client throws')
-}
-
-/** What the cloud does after a step, so that a wait always has a name. */
-const next: Record<string, string> = {
-  image: 'place',
-  place: 'template',
-  template: 'start',
-  start: 'warm',
-  warm: 'parked',
-  parked: 'live',
-}
-
-function tell({ app, release, url, instance, tookMs }: Live): void {
+function tell({ app, release, url, instance, tookMs, canary }: Live): void {
   const out = process.stdout
+  if (canary !== undefined) {
+    console.log(
+      `${paint('bold', `${canary} % of the requests`, out)} at ${paint('cyan', url, out)} go to release ${release}`,
+    )
+    console.log(paint('dim', `little promote ${app} gives it all of them, little rollback ${app} none`, out))
+    return
+  }
   console.log(`${paint('bold', 'Live', out)} at ${paint('cyan', url, out)}`)
   const facts = `${app} release ${release}, asleep until the first request; isolation ${instance.isolation}`
   console.log(paint('dim', `${facts}; ${duration(tookMs)}`, out))

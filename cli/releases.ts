@@ -7,7 +7,9 @@ export function releasesCommand(program: Command): void {
   program
     .command('releases')
     .summary("list an app's releases")
-    .description("Lists an app's releases, the newest first; a failed one with its reason.")
+    .description(
+      "Lists an app's releases, the newest first; a failed one with its reason. kept: a rollback to it takes some ms.",
+    )
     .argument('<app>')
     .option('--json', 'print the list as JSON')
     .addHelpText('after', '\nExamples:\n  little releases hello')
@@ -20,8 +22,8 @@ async function releases(app: string, { json }: { json?: boolean }): Promise<void
   printList(releases, {
     json,
     head: ['release', 'state', 'made', 'by', 'digest', 'image', ...(failed ? ['reason'] : [])],
-    row: ({ number, state, image, digest, createdBy, createdAt, failure }) => [
-      ...[number, state, ago(createdAt), createdBy],
+    row: ({ number, state, percent, image, digest, createdBy, createdAt, failure }) => [
+      ...[number, percent === undefined ? state : `${state} ${percent} %`, ago(createdAt), createdBy],
       ...[
         digest.replace('sha256:', '').slice(0, 12),
         image,

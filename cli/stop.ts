@@ -4,9 +4,9 @@ import { connect } from './session.ts'
 export function stopCommand(program: Command): void {
   program
     .command('stop')
-    .summary("end an app's instances until its next deploy")
+    .summary("end an app's instances until it is started")
     .description(
-      "Ends an app's instances, with what is in their memory. Its name stays; it answers again after a deploy.",
+      "Ends an app's instances, with what is in their memory. Its name stays; little start, or a deploy, lets it answer again.",
     )
     .argument('<app>')
     .option('--json', 'print the app as JSON')
@@ -16,5 +16,5 @@ export function stopCommand(program: Command): void {
 
 async function stop(app: string, { json }: { json?: boolean }): Promise<void> {
   const view = await connect().stop(app)
-  console.log(json ? JSON.stringify(view, null, 2) : `${app} is stopped; deploy it again to start it`)
+  console.log(json ? JSON.stringify(view, null, 2) : `${app} is stopped; little start ${app} lets it answer again`)
 }

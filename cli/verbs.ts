@@ -70,8 +70,23 @@ export const verbs: Verb[] = [
     load: async () => (await import('./releases.ts')).releasesCommand,
   },
   {
+    name: 'rollback',
+    summary: 'let an earlier release serve again',
+    load: async () => (await import('./rollback.ts')).rollbackCommand,
+  },
+  {
+    name: 'promote',
+    summary: 'give a canary all requests',
+    load: async () => (await import('./promote.ts')).promoteCommand,
+  },
+  {
+    name: 'start',
+    summary: 'let a stopped app answer again',
+    load: async () => (await import('./start.ts')).startCommand,
+  },
+  {
     name: 'stop',
-    summary: "end an app's instances until its next deploy",
+    summary: "end an app's instances until it is started",
     load: async () => (await import('./stop.ts')).stopCommand,
   },
   {

@@ -30,11 +30,12 @@ const app = {
   team: teamId('bench'),
   name: appName('backend'),
   release: 1,
+  newest: 1,
   hostname: '127.0.0.1',
   createdAt: 0,
   stopped: false,
 }
-routes.set(app, release, [nodeId('n-bench')])
+routes.set(app, { release, nodes: [nodeId('n-bench')] }, undefined)
 const metricsRegistry = new Registry()
 collectDefaultMetrics({ register: metricsRegistry })
 const edge = await createEdge({

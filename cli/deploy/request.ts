@@ -13,6 +13,7 @@ export interface DeployFlags {
   max: number
   spares: number | 'auto'
   warm?: { path: string; times: number }
+  canary?: number
   insecureRegistry?: boolean
   json?: boolean
 }
@@ -32,6 +33,7 @@ export async function deployRequest(image: string, command: string[], flags: Dep
     warm: flags.warm,
     maxInstances: flags.max,
     spares: flags.spares,
+    canary: flags.canary,
     insecureRegistry: flags.insecureRegistry,
   }
 }

@@ -45,9 +45,22 @@ export class Client {
   }
 
   /** Deploys an app and yields its steps as they happen; the last one is `live`. Ending the loop early cancels it. */
-  async *deploy(app: string, request: DeployRequest, { signal }: Waits = {}): AsyncGenerator<DeployStep> {
-    const path = `${appPath(app)}/deploys`
-    const response = await call(this.#target, path, { method: 'POST', json: request, signal })
+  deploy(app: string, request: DeployRequest, { signal }: Waits = {}): AsyncGenerator<DeployStep> {
+    return this.#steps(`${appPath(app)}/deploys`, request, signal)
+  }
+
+  /** Lets an earlier release serve again: `release`, or the one before the live one. Ends a canary, if there is one. */
+  rollback(app: string, release?: number, { signal }: Waits = {}): AsyncGenerator<DeployStep> {
+    return this.#steps(`${appPath(app)}/rollback`, { release }, signal)
+  }
+
+  /** Starts a stopped app with the release that it had. */
+  start(app: string, { signal }: Waits = {}): AsyncGenerator<DeployStep> {
+    return this.#steps(`${appPath(app)}/start`, undefined, signal)
+  }
+
+  async *#steps(path: string, json: unknown, signal: AbortSignal | undefined): AsyncGenerator<DeployStep> {
+    const response = await call(this.#target, path, { method: 'POST', json, signal })
     for await (const event of readNdjson<DeployStep | ({ type: 'error' } & ErrorBody)>(
       response.body!,
       'the app was live',
@@ -57,6 +70,11 @@ export class Client {
       if (event.type === 'live') return
     }
     throw cutOff('the app was live')
+  }
+
+  /** Gives the canary all requests. */
+  promote(app: string): Promise<AppView> {
+    return callJson(this.#target, `${appPath(app)}/promote`, { method: 'POST' })
   }
 
   /** Sends an image archive, or a tar of a folder with a Dockerfile; its `reference` is the image of a deploy. */
@@ -100,7 +118,7 @@ export class Client {
     return openExec(this.#target, app, options)
   }
 
-  /** Ends the app's instances; its address answers that it is stopped, until the next deploy. */
+  /** Ends the app's instances; its address answers that it is stopped, until it is started or deployed. */
   async stop(app: string): Promise<AppView> {
     return await callJson(this.#target, `${appPath(app)}/stop`, { method: 'POST', deadlineMs: 60_000 })
   }

@@ -22,6 +22,8 @@ export interface DeployRequest {
   spares?: number | 'auto' | undefined
   /** Talk to the registry without TLS. */
   insecureRegistry?: boolean | undefined
+  /** Percent of the requests that the release gets beside the live one, until it is promoted or rolled back. */
+  canary?: number | undefined
 }
 
 export type StepName = 'plan' | 'image' | 'place' | 'template' | 'start' | 'warm' | 'parked' | 'live'
@@ -35,6 +37,8 @@ export interface Live {
   instance: { id: string; node: string; memoryMib: number; cpus: number; isolation: 'hardware' | 'emulated' }
   /** The whole deploy. */
   tookMs: number
+  /** Percent of the requests that it gets; absent: all of them. */
+  canary?: number | undefined
 }
 
 /** A deploy answers these in order; `live` is the last one. A failure is thrown. */
@@ -50,6 +54,7 @@ export interface AppView {
   state: 'deploying' | 'live' | 'stopped'
   /** 0 while the first one is being made. */
   release: number
+  canary?: { release: number; percent: number } | undefined
   image: string
   memoryMib: number
   cpus: number
@@ -73,7 +78,10 @@ export interface InstanceView {
 
 export interface ReleaseView {
   number: number
-  state: 'live' | 'replaced' | 'failed' | 'deploying'
+  /** `kept`: its instance is still there, asleep, so that a rollback takes some ms. */
+  state: 'live' | 'canary' | 'kept' | 'replaced' | 'failed' | 'deploying'
+  /** Of the requests, if it is a canary. */
+  percent?: number | undefined
   image: string
   digest: string
   createdAt: number

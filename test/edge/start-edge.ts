@@ -44,11 +44,12 @@ export function setRoute(routes: Routes, nodes: NodeId[], fields: Partial<Releas
     team: teamId('t'),
     name: appName('hello'),
     release: 1,
+    newest: 1,
     hostname: 'hello.localhost',
     createdAt: 0,
     stopped: false,
   }
-  routes.set(app, release(fields), nodes)
+  routes.set(app, { release: release(fields), nodes }, undefined)
 }
 
 /** An edge with one node and the app hello.localhost; all of it ends with the test. */

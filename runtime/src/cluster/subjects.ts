@@ -11,7 +11,7 @@ import type { AppName, NodeId, TeamId } from '../core/ids.ts'
  * | apps       | team.app              | model/app         | control    | edge, host, billing  | watchers resync on reconnect; a repeat is harmless |
  * | releases   | team.app.number       | model/release     | control    | edge, host           | the same; immutable |
  * | secrets    | team.app.number       | SealedSecrets     | control    | host                 | the same; immutable, as the release is |
- * | placements | node.team.app         | Placement (below) | control    | host, edge           | the same |
+ * | placements | node.team.app         | cluster/placement | control    | host, edge           | the same |
  * | nodes      | node                  | model/node        | host       | edge, control, billing | the same |
  * | hostnames  | hostname              | team.app          | control    | control              | create-only: claims an address |
  * | tokens     | sha256 of the token   | Token (control)   | control    | control              | the same |
@@ -62,11 +62,6 @@ export const subjects = {
   execOut: (session: string) => `exec.${session}.out`,
 }
 
-/** Which release of an app a node keeps ready. A missing key means: end what is left of it. */
-export interface Placement {
-  release: number
-}
-
 /** What happened to an app, in words a person reads; deploy steps are events too. */
 export interface AppEvent {
   /** ms since the epoch */
@@ -111,9 +106,9 @@ export interface NodeSoftState {
   apps: {
     team: TeamId
     app: AppName
-    release: number
     instances: {
       id: string
+      release: number
       state: string
       incarnation: number
       memoryMib: number

@@ -1,7 +1,9 @@
+import type { Entry } from '../cluster/bucket.ts'
 import { list } from '../cluster/list.ts'
 import { keys } from '../cluster/subjects.ts'
+import { raise } from '../core/errors.ts'
 import type { AppName, TeamId } from '../core/ids.ts'
-import type { App } from '../model/app.ts'
+import { type App, stoppedApp } from '../model/app.ts'
 import type { Release } from '../model/release.ts'
 import type { AppView, InstanceView, ReleaseView } from './api/schema.ts'
 import { changing } from './changing.ts'
@@ -25,15 +27,19 @@ export async function oneApp(cloud: Cloud, team: TeamId, name: AppName): Promise
 }
 
 export async function knownApp(cloud: Cloud, team: TeamId, name: AppName): Promise<App> {
-  const entry = await cloud.state.apps.get(keys.app(team, name))
-  if (!entry) throw new UnknownApp(name)
-  return entry.value
+  return (await knownEntry(cloud, team, name)).value
+}
+
+/** With the revision that a change compares. */
+export async function knownEntry(cloud: Cloud, team: TeamId, name: AppName): Promise<Entry<App>> {
+  return (await cloud.state.apps.get(keys.app(team, name))) ?? raise(new UnknownApp(name))
 }
 
 export async function listReleases(cloud: Cloud, team: TeamId, name: AppName): Promise<ReleaseView[]> {
   const app = await knownApp(cloud, team, name)
   const releases = await list(cloud.state.releases, `${keys.app(team, name)}.*`)
-  return releases.map(({ value }) => releaseView(value, app.release)).toSorted((a, b) => b.number - a.number)
+  const kept = app.kept && (await isKept(cloud, app, app.kept)) ? app.kept.release : undefined
+  return releases.map(({ value }) => releaseView(value, app, kept)).toSorted((a, b) => b.number - a.number)
 }
 
 /** The instances of all the team's apps, or of one, as their nodes answer. */
@@ -52,7 +58,7 @@ export async function listInstances(cloud: Cloud, team: TeamId, only: string | u
 export async function stopApp(cloud: Cloud, team: TeamId, name: AppName): Promise<AppView> {
   using _change = changing(cloud, team, name)
   await knownApp(cloud, team, name)
-  await cloud.state.apps.change(keys.app(team, name), (app) => app && { ...app, stopped: true })
+  await cloud.state.apps.change(keys.app(team, name), (app) => app && stoppedApp(app))
   await endPlacements(cloud, team, name)
   return oneApp(cloud, team, name)
 }
@@ -70,6 +76,7 @@ function appView(app: App, release: Release | undefined, addresses: Addresses): 
     url: urlOf(app.hostname, addresses),
     state: app.stopped ? 'stopped' : app.release === 0 ? 'deploying' : 'live',
     release: app.release,
+    ...(app.canary && { canary: app.canary }),
     image: release?.image.reference ?? '',
     memoryMib: release?.memoryMib ?? 0,
     cpus: release?.cpus ?? 0,
@@ -78,17 +85,32 @@ function appView(app: App, release: Release | undefined, addresses: Addresses): 
   }
 }
 
-function releaseView(release: Release, live: number): ReleaseView {
+/** Whether an instance of it is there, as its nodes answer: its memory may have been needed. */
+async function isKept(cloud: Cloud, { team, name }: App, { release, until }: NonNullable<App['kept']>) {
+  if (Date.now() >= until) return false
+  return (await listInstances(cloud, team, name)).some((instance) => instance.release === release)
+}
+
+function releaseView(release: Release, app: App, kept: number | undefined): ReleaseView {
   const { number, image, createdAt, createdBy, failure } = release
-  const state = failure ? 'failed' : number === live ? 'live' : number < live ? 'replaced' : 'deploying'
   const reason = failure && { code: failure.code, message: failure.message }
+  const state = releaseState(release, app, kept)
   return {
     number,
     state,
+    ...(state === 'canary' && { percent: app.canary?.percent }),
     image: image.reference,
     digest: image.digest,
     createdAt,
     createdBy,
     ...(reason && { failure: reason }),
   }
+}
+
+function releaseState({ number, failure }: Release, app: App, kept: number | undefined): ReleaseView['state'] {
+  if (failure) return 'failed'
+  if (number === app.release) return 'live'
+  if (number === app.canary?.release) return 'canary'
+  if (number > app.newest) return 'deploying'
+  return number === kept ? 'kept' : 'replaced'
 }

@@ -59,12 +59,15 @@ test('a deploy streams its steps in order, ends live, and the next one makes a f
     (await client.releases('web')).map(({ number, state }) => [number, state]),
     [
       [2, 'live'],
-      [1, 'replaced'],
+      [1, 'kept'],
     ],
   )
   assert.deepEqual(
-    (await client.ps()).map(({ app, id, node, state }) => [app, id, node, state]),
-    [['web', 'i-1', 'n-test', 'parked']],
+    (await client.ps()).map(({ app, id, node, release, state }) => [app, id, node, release, state]),
+    [
+      ['web', 'i-1', 'n-test', 1, 'parked'],
+      ['web', 'i-2', 'n-test', 2, 'parked'],
+    ],
   )
 
   const stopped = await client.stop('web')
@@ -102,7 +105,7 @@ test('when a later deploy fails, the release before it goes on and the failed on
 
   const state = openState(cloud.cluster)
   assert.equal((await state.apps.get('main.web'))?.value.release, 1)
-  assert.equal((await state.placements.get('n-test.main.web'))?.value.release, 1)
+  assert.deepEqual((await state.placements.get('n-test.main.web'))?.value, { ready: [1] })
   const [failed] = await clientOf(cloud).releases('web')
   assert.deepEqual([failed?.number, failed?.state, failed?.failure?.code], [2, 'failed', 'app.crashed_at_start'])
   assert.equal((await images(cloud)).length, 1)

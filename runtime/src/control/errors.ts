@@ -76,7 +76,7 @@ export class UnknownApp extends LittleError {
 export class DeployInProgress extends LittleError {
   readonly code = 'deploy.in_progress'
   readonly status = 409
-  readonly hint = 'Wait until it is done, then try again'
+  readonly hint = 'Wait until it is done, then try again; little releases shows how far it is'
   constructor(app: string) {
     super(`${app} is being changed by another command just now`)
   }
@@ -196,5 +196,69 @@ export class AppOnNoNode extends LittleError {
   readonly hint = 'See its state with: little apps; deploy it again if it is stopped'
   constructor(app: string) {
     super(`no node keeps ${app}`)
+  }
+}
+
+export class UnknownRelease extends LittleError {
+  readonly code = 'release.unknown'
+  readonly status = 404
+  readonly hint = 'See which there are: little releases'
+  constructor(app: string, release: number) {
+    super(`there is no release ${release} of ${app}`)
+  }
+}
+
+export class ReleaseNeverServed extends LittleError {
+  readonly code = 'release.never_served'
+  readonly status = 409
+  readonly hint = 'See which releases served: little releases'
+  constructor(app: string, release: number, why: string) {
+    super(`release ${release} of ${app} never took requests: ${why}`)
+  }
+}
+
+export class ReleaseIsLive extends LittleError {
+  readonly code = 'release.is_live'
+  readonly status = 409
+  readonly hint = 'See the others: little releases'
+  constructor(app: string, release: number) {
+    super(`release ${release} of ${app} is live already`)
+  }
+}
+
+export class NoEarlierRelease extends LittleError {
+  readonly code = 'release.none_before'
+  readonly status = 409
+  readonly hint = 'See what there is, and name one: little releases, little rollback APP N'
+  constructor(app: string, release: number) {
+    super(`${app} has no release before ${release} that served`)
+  }
+}
+
+export class CanaryOn extends LittleError {
+  readonly code = 'canary.on'
+  readonly status = 409
+  readonly hint: string
+  constructor(app: string, release: number) {
+    super(`release ${release} of ${app} is on trial beside the live one`)
+    this.hint = `End that first: little promote ${app}, or little rollback ${app}`
+  }
+}
+
+export class CanaryAlone extends LittleError {
+  readonly code = 'canary.nothing_live'
+  readonly status = 409
+  readonly hint = 'Deploy it without --canary'
+  constructor(app: string) {
+    super(`${app} has no live release that could take the rest of the requests`)
+  }
+}
+
+export class NoCanary extends LittleError {
+  readonly code = 'canary.none'
+  readonly status = 409
+  readonly hint = 'Begin one with: little deploy … --canary 10'
+  constructor(app: string) {
+    super(`${app} has no canary`)
   }
 }

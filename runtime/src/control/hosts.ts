@@ -79,8 +79,8 @@ export class Hosts implements Disposable {
       const subject = subjects.askHost(node, 'instances')
       return await ask(this.#cluster, subject, {}, { schema: Instances, deadlineMs: 2_000 })
     } catch {
-      return (this.soft.of(node)?.apps.all() ?? []).flatMap(({ team, app, release, instances }) =>
-        instances.map((instance) => ({ ...instance, team: teamId(team), app: appName(app), release })),
+      return (this.soft.of(node)?.apps.all() ?? []).flatMap(({ team, app, instances }) =>
+        instances.map((instance) => ({ ...instance, team: teamId(team), app: appName(app) })),
       )
     }
   }

@@ -7,13 +7,14 @@ import { type NodeId, nodeId } from '../core/ids.ts'
 
 const Instance = z.object({
   id: z.string(),
+  release: z.number(),
   state: z.string(),
   incarnation: z.number(),
   memoryMib: z.number(),
   requests: z.number(),
   sinceMs: z.number(),
 })
-const App = z.object({ team: z.string(), app: z.string(), release: z.number(), instances: z.array(Instance) })
+const App = z.object({ team: z.string(), app: z.string(), instances: z.array(Instance) })
 const Soft = z.object({
   node: z.string().transform(nodeId),
   epoch: z.string(),

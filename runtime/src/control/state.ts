@@ -1,14 +1,12 @@
 import { z } from 'zod'
 import { Bucket } from '../cluster/bucket.ts'
 import type { Cluster } from '../cluster/connect.ts'
-import type { Placement } from '../cluster/subjects.ts'
+import { Placement } from '../cluster/placement.ts'
 import { App } from '../model/app.ts'
 import { Node } from '../model/node.ts'
 import { Release } from '../model/release.ts'
 import { SealedSecrets } from '../model/secrets.ts'
 import { Token } from './tokens.ts'
-
-const PlacementValue: z.ZodType<Placement> = z.object({ release: z.number().int() })
 
 export type State = ReturnType<typeof openState>
 
@@ -17,7 +15,7 @@ export const openState = (cluster: Cluster) => ({
   apps: new Bucket(cluster, 'apps', App),
   releases: new Bucket(cluster, 'releases', Release),
   secrets: new Bucket(cluster, 'secrets', SealedSecrets),
-  placements: new Bucket(cluster, 'placements', PlacementValue),
+  placements: new Bucket(cluster, 'placements', Placement),
   nodes: new Bucket(cluster, 'nodes', Node),
   /** hostname → `team.app` */
   hostnames: new Bucket(cluster, 'hostnames', z.string()),

@@ -73,7 +73,7 @@ export class UnknownHost extends LittleError {
 export class AppStopped extends LittleError {
   readonly code = 'edge.app_stopped'
   readonly status = 503
-  readonly hint = 'Its owner stopped it with little stop; little deploy starts it again'
+  readonly hint = 'Its owner stopped it with little stop; little start lets it answer again'
   constructor(app: string) {
     super(`the app ${app} is stopped`)
   }

@@ -6,6 +6,7 @@ import type { Hold } from './hold.ts'
 import type { Metrics } from './metrics.ts'
 import { Reply, type ReplyOwner } from './reply.ts'
 import { RequestBody } from './request-body.ts'
+import type { Route } from './routes.ts'
 import { type Arrival, timingHeaders } from './server-timing.ts'
 import type { Upstream, UpstreamUser } from './upstream.ts'
 import type { Waiter } from './waiting-room.ts'
@@ -17,6 +18,9 @@ export interface Surroundings {
   again(exchange: Exchange): void
   /** Gives up waiting for a slot. */
   leave(exchange: Exchange): void
+  /** The release it waits for takes no requests any more: another one does. */
+  overtaken(): boolean
+  route(): Route
 }
 
 /** The life of one request and its reply. */
@@ -83,7 +87,8 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
   }
 
   refused(error: Error): void {
-    this.fail(error)
+    if (this.#around.overtaken()) this.#around.again(this)
+    else this.fail(error)
   }
 
   #waited(grant: Grant | undefined): void {
@@ -161,8 +166,10 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
   }
 
   #timing(): string {
-    if (!this.#arrival && !this.head.wantsTiming) return ''
-    return timingHeaders(this.#arrival ?? { waitedMs: 0, grant: undefined })
+    const { release, shared } = this.#around.route()
+    const answeredBy = `Little-Release: ${release}\r\n`
+    if (!this.#arrival && !this.head.wantsTiming) return shared ? answeredBy : ''
+    return timingHeaders(this.#arrival ?? { waitedMs: 0, grant: undefined }) + answeredBy
   }
 
   // ── the ends ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -59,8 +59,8 @@ export class Holds implements LinkEvents, Surroundings {
       if (!link?.connected || except.includes(node)) continue
       const soft = this.nodes.softState(node)
       const app = soft?.apps.of(route.team, route.app)
-      const instances = app?.release === route.release ? app.instances : []
-      const ready = instances.filter(({ state }) => state === 'parked' || state === 'running').length
+      const own = app?.instances.filter(({ release }) => release === route.release) ?? []
+      const ready = own.filter(({ state }) => state === 'parked' || state === 'running').length
       candidates.push({ node: link, load: soft?.state.load, freeMib: soft?.state.freeMib, ready })
     }
     return choose(candidates)

@@ -38,6 +38,8 @@ export function serve(client: Client, head: RequestHead, body: Buffer, service: 
       slot(exchange, app, performance.now())
     },
     leave: () => app.room.leave(exchange),
+    overtaken: () => service.routes.overtaken(app.route),
+    route: () => app.route,
   })
   client.exchange = exchange
   slot(exchange, app, exchange.startedAt)

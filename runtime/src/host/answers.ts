@@ -36,8 +36,9 @@ export function answerQuestions(cluster: Cluster, fleet: Fleet, node: NodeId): (
       return { ended: true }
     }),
     answer(cluster, subjects.askHost(node, 'exec'), Exec, async (ask) => {
-      const all = fleet.app(ask.team, ask.app)?.instances ?? []
-      const instance = ask.instance === undefined ? all[0] : all.find(({ id }) => id === ask.instance)
+      const app = fleet.app(ask.team, ask.app)
+      const [first] = app?.serving.flatMap((release) => app.usable(release)) ?? []
+      const instance = ask.instance === undefined ? first : app?.instances.find(({ id }) => id === ask.instance)
       await runExec(cluster, instance ?? raise(new NothingToExecIn(ask.app)), ask)
       return { ok: true }
     }),

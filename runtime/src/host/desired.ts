@@ -1,18 +1,14 @@
-import { join } from 'node:path'
-import { z } from 'zod'
-import { Bucket } from '../cluster/bucket.ts'
-import { CachedBucket } from '../cluster/cached-bucket.ts'
 import type { Cluster } from '../cluster/connect.ts'
-import { keys, type Placement } from '../cluster/subjects.ts'
+import { Following } from '../cluster/follow.ts'
+import { Placement } from '../cluster/placement.ts'
+import { keys } from '../cluster/subjects.ts'
 import { appName, type NodeId, teamId } from '../core/ids.ts'
-import { App } from '../model/app.ts'
+import { App, serving } from '../model/app.ts'
 import { Release } from '../model/release.ts'
 import type { Fleet } from './fleet.ts'
 
 /** For those who can go on without: the longest that a timer takes, ms. */
 const asLongAsItTakes = 2 ** 31 - 1
-
-const PlacementSchema: z.ZodType<Placement> = z.object({ release: z.number().int() })
 
 /**
  * Follows what this node should keep, from the last state on disk first, and tells the fleet. The three buckets change
@@ -24,42 +20,33 @@ export async function followDesired(
   node: NodeId,
   dir: string,
 ): Promise<AsyncDisposable> {
-  const open: CachedBucket<unknown>[] = []
-  const follow = async <T>(
-    name: 'apps' | 'releases' | 'placements',
-    schema: z.ZodType<T>,
-    appOf: (key: string) => string[],
-  ) => {
-    const bucket = await CachedBucket.open(new Bucket(cluster, name, schema), {
-      file: join(dir, `${name}.json`),
-      onChange: ({ key }) => changed(appOf(key)),
-    })
-    open.push(bucket as CachedBucket<unknown>)
-    return bucket
-  }
-
-  let following = false
+  const following = new Following(cluster, dir)
+  let followed = false
   const changed = ([team, name]: string[]) => {
-    if (!following || !team || !name) return
+    if (!followed || !team || !name) return
     const app = { team: teamId(team), name: appName(name) }
     const desired = apps.value(keys.app(app.team, app.name))
-    if (desired && desired.release > 0) fleet.serve(app.team, app.name, desired.release)
+    if (desired) fleet.serve(app.team, app.name, serving(desired))
     const placement = placements.value(keys.placement(node, app.team, app.name))
     if (!placement && placements.staleSince === 0) return // nobody has said yet what is placed here
-    if (!placement || desired?.stopped) return void fleet.unplace(app.team, app.name)
-    const release = releases.value(keys.release(app.team, app.name, placement.release))
-    if (release) fleet.place(release)
+    if (!placement) return void fleet.unplace(app.team, app.name)
+    const { ready, kept } = placement
+    const known = (number: number) => releases.value(keys.release(app.team, app.name, number)) ?? []
+    const before = kept && [known(kept.release)].flat()[0]
+    // A release whose record has not come yet is looked at again when it comes.
+    fleet.place(app.team, app.name, {
+      ready: ready.flatMap(known),
+      kept: before && { release: before, until: kept.until },
+    })
   }
 
-  const apps = await follow('apps', App as unknown as z.ZodType<App>, (key) => key.split('.'))
-  const releases = await follow('releases', Release as unknown as z.ZodType<Release>, (key) =>
-    key.split('.').slice(0, 2),
-  )
-  const placements = await follow('placements', PlacementSchema, (key) => {
+  const apps = await following.bucket('apps', App, (key) => changed(key.split('.')))
+  const releases = await following.bucket('releases', Release, (key) => changed(key.split('.').slice(0, 2)))
+  const placements = await following.bucket('placements', Placement, (key) => {
     const [on, team, app] = key.split('.')
-    return on === node ? [team ?? '', app ?? ''] : []
+    if (on === node) changed([team ?? '', app ?? ''])
   })
-  following = true
+  followed = true
   for (const key of placements.entries.keys()) {
     const [on, team = '', app = ''] = key.split('.')
     if (on === node) changed([team, app])
@@ -69,10 +56,5 @@ export async function followDesired(
     for (const { team, name } of [...fleet.apps]) changed([team, name])
   }
   placements.ready(asLongAsItTakes).then(settle, () => {})
-
-  return {
-    async [Symbol.asyncDispose]() {
-      await Promise.all(open.map((bucket) => bucket.close()))
-    },
-  }
+  return following
 }

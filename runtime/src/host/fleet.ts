@@ -5,7 +5,7 @@ import type { AppName, InstanceId, TeamId } from '../core/ids.ts'
 import { MIB } from '../core/units.ts'
 import type { Release } from '../model/release.ts'
 import { ForeignOnEmulated } from '../model/team.ts'
-import { AppOnNode } from './app-on-node.ts'
+import { AppOnNode, type Wanted } from './app-on-node.ts'
 import { endInstance } from './end.ts'
 import type { Instance } from './instance.ts'
 import { removeInstance, type Started, startInstance } from './start.ts'
@@ -55,14 +55,14 @@ export class Fleet extends EventEmitter<{
     return this.instances.find((instance) => instance.id === id)
   }
 
-  /** This node keeps the release ready from now on. */
-  place(release: Release) {
-    const app = this.#need(release.team, release.app)
+  /** What this node has of the app from now on. */
+  place(team: TeamId, name: AppName, wanted: Wanted) {
+    const app = this.#need(team, name)
     app.undecided = false
-    if (app.target?.number === release.number) return
-    app.callOffStarts()
-    app.target = release
-    app.failure = undefined
+    const isNew = ({ number }: Release) => !app.ready(number)
+    for (const { number } of wanted.ready.filter(isNew)) app.failures.forget(number)
+    app.starts.callOff(new Set(wanted.ready.map(({ number }) => number)))
+    app.wanted = wanted
     this.#reconcile(app)
   }
 
@@ -70,20 +70,20 @@ export class Fleet extends EventEmitter<{
   async unplace(team: TeamId, name: AppName): Promise<void> {
     const app = this.app(team, name)
     if (!app) return
-    app.callOffStarts()
+    app.starts.callOff(new Set())
     app.undecided = false
-    app.target = undefined
+    app.wanted = undefined
     this.#reconcile(app)
-    while (app.starting > 0 || app.ending > 0) {
+    while (app.starts.count > 0 || app.ending > 0) {
       await new Promise((resolve) => this.once('changed', () => resolve(undefined)))
     }
   }
 
-  /** The release that takes traffic: instances of others end once nobody holds them. */
-  serve(team: TeamId, name: AppName, release: number) {
+  /** The releases that take requests: what kept one of them from serving is over. */
+  serve(team: TeamId, name: AppName, releases: number[]) {
     const app = this.#need(team, name)
-    if (app.live !== release) app.failure = undefined // what kept it from serving is over
-    app.live = release
+    for (const release of releases) if (!app.serving.includes(release)) app.failures.over(release)
+    app.serving = releases
     this.#reconcile(app)
   }
 
@@ -91,15 +91,17 @@ export class Fleet extends EventEmitter<{
   adopt(started: Started) {
     const { team, app: name } = started.instance.record
     const app = this.#need(team, name)
-    app.undecided = app.target === undefined
+    app.undecided = app.wanted === undefined
     this.#join(app, started)
   }
 
-  /** Asks for one more instance of the app; `available` says when it is there. */
-  grow(app: AppOnNode): 'starting' | 'at limit' {
-    if (app.starting > 0) return 'starting'
-    if (!app.target || app.count(app.target.number) >= app.target.maxInstances) return 'at limit'
-    this.#start(app, app.target)
+  /** Asks for one more instance of the release; `available` says when it is there. */
+  grow(app: AppOnNode, number: number): 'starting' | 'at limit' | 'not here' {
+    if (app.starts.of(number) > 0) return 'starting'
+    const release = app.ready(number)
+    if (!release) return 'not here'
+    if (app.count(number) >= release.maxInstances) return 'at limit'
+    this.#start(app, release)
     return 'starting'
   }
 
@@ -107,7 +109,7 @@ export class Fleet extends EventEmitter<{
   async close() {
     this.#closed = true
     clearInterval(this.#timer)
-    for (const app of this.#apps.values()) app.callOffStarts()
+    for (const app of this.#apps.values()) app.starts.callOff(new Set())
     await Promise.allSettled(this.instances.map((instance) => removeInstance(instance, this.#tools)))
     while (this.#starts > 0) await new Promise((resolve) => this.once('changed', () => resolve(undefined)))
   }
@@ -129,20 +131,21 @@ export class Fleet extends EventEmitter<{
   #reconcile(app: AppOnNode) {
     if (this.#closed) return
     for (const instance of app.surplus(Date.now())) this.#end(app, instance)
-    while (app.target && this.#starts < startsAtOnce && app.wants(Date.now())) this.#start(app, app.target)
-    if (!app.target && app.instances.length === 0 && app.starting === 0 && app.live === undefined) {
-      this.#apps.delete(`${app.team}.${app.name}`)
+    for (let release = app.wants(Date.now()); release && this.#starts < startsAtOnce; release = app.wants(Date.now())) {
+      this.#start(app, release)
     }
+    const empty = app.instances.length === 0 && app.starts.count === 0
+    if (!app.wanted && empty && app.serving.length === 0) this.#apps.delete(`${app.team}.${app.name}`)
   }
 
   #start(app: AppOnNode, release: Release) {
-    app.starting++
+    const { number } = release
     this.#starts++
-    const { signal } = app.starts
+    const signal = app.starts.begin(number)
     this.#startOne(release, signal)
       .then(
         (started) => {
-          app.failure = undefined
+          app.failures.over(number)
           if (this.#closed || signal.aborted) return removeInstance(started.instance, this.#tools)
           this.#join(app, started)
           this.emit('available', app.team, app.name)
@@ -154,7 +157,7 @@ export class Fleet extends EventEmitter<{
       )
       .catch((error: unknown) => this.#tools.log.error(error, 'after a start'))
       .finally(() => {
-        app.starting--
+        app.starts.ended(number)
         this.#starts--
         this.emit('changed', app)
         this.#reconcile(app)
@@ -170,7 +173,7 @@ export class Fleet extends EventEmitter<{
 
   #startFailed(app: AppOnNode, release: Release, error: Error) {
     if (!(error instanceof LittleError)) this.#tools.log.error(error, 'a start failed')
-    app.failed(error, Date.now())
+    app.failed(release.number, error, Date.now())
     const { status: _, ...fields } = errorFields(error)
     this.#tell(app, release.number, 'failed', fields.message, fields)
     this.emit('available', app.team, app.name) // those who wait shall hear of the failure, not of a deadline
@@ -189,7 +192,7 @@ export class Fleet extends EventEmitter<{
 
   #broken(app: AppOnNode, instance: Instance, error: Error) {
     app.drop(instance)
-    app.failed(error, Date.now())
+    app.failed(instance.record.release, error, Date.now())
     const { status: _, ...fields } = errorFields(error)
     this.#tell(app, instance.record.release, 'crashed', fields.message, fields, instance.id)
     this.emit('gone', instance, error)

@@ -40,7 +40,11 @@ class Refused extends LittleError {
   readonly code: string
   readonly hint: string
   readonly status = 503
-  constructor(code: 'hold.at_limit' | 'hold.starting' | 'hold.no_such_app', message: string, hint: string) {
+  constructor(
+    code: 'hold.at_limit' | 'hold.starting' | 'hold.no_such_app' | 'hold.no_such_release',
+    message: string,
+    hint: string,
+  ) {
     super(message)
     this.code = code
     this.hint = hint
@@ -160,9 +164,11 @@ export class Holds {
       const share = this.#share(app, edge, instance)
       if (share) return { instance, ...share }
     }
-    if (usable.length === 0 && app.starting === 0 && app.failure && Date.now() < app.failure.retryAt)
-      throw app.failure.error
-    if (this.#fleet.grow(app) === 'starting') {
+    const failure = app.failures.of(release)
+    if (usable.length === 0 && app.starts.of(release) === 0 && failure && Date.now() < failure.retryAt)
+      throw failure.error
+    const growing = this.#fleet.grow(app, release)
+    if (growing === 'starting') {
       throw new Refused(
         'hold.starting',
         `another instance of ${name} is being started`,
@@ -171,13 +177,17 @@ export class Holds {
     }
     const more = this.#moreOf(app, edge, not)
     if (more) return more
+    if (growing === 'not here' && app.usable(release).length === 0) {
+      const message = `this node keeps release ${release} of ${name} no more`
+      throw new Refused('hold.no_such_release', message, 'Ask for the release that is live now')
+    }
     for (const instance of app.usable(release)) this.#askToShrink(app, edge, instance)
     throw new Refused('hold.at_limit', `${name} has as many instances as it may have`, 'Raise --max, or --concurrency')
   }
 
   /** What of the instance's concurrency this edge can have now: all that other edges do not hold. */
   #share(app: AppOnNode, edge: KnownEdge, instance: Instance): { soft: number; hard: number } | undefined {
-    const { soft, hard } = app.target?.concurrency ?? { soft: 1, hard: 1 }
+    const { soft, hard } = app.concurrency(instance.record.release)
     const others = this.#holdsOn(instance)
     if (others.some((hold) => hold.edge === edge.id)) return undefined
     const left = {
@@ -189,9 +199,9 @@ export class Holds {
 
   /** Of an instance that the edge holds already: slots that another edge has given back since. */
   #moreOf(app: AppOnNode, edge: KnownEdge, held: InstanceId[]) {
-    const { soft, hard } = app.target?.concurrency ?? { soft: 1, hard: 1 }
     for (const hold of edge.holds.values()) {
       if (!held.includes(hold.instance.id)) continue
+      const { soft, hard } = app.concurrency(hold.instance.record.release)
       const others = this.#holdsOn(hold.instance).filter((one) => one.edge !== edge.id)
       const free = {
         soft: soft - others.reduce((sum, one) => sum + one.soft, 0),
@@ -204,7 +214,7 @@ export class Holds {
 
   /** The instance is wholly another edge's: half of it shall be free in a moment. */
   #askToShrink(app: AppOnNode, edge: KnownEdge, instance: Instance) {
-    const { soft, hard } = app.target?.concurrency ?? { soft: 1, hard: 1 }
+    const { soft, hard } = app.concurrency(instance.record.release)
     const holds = this.#holdsOn(instance)
     const each = Math.max(1, holds.length + 1)
     for (const hold of holds) {

@@ -43,14 +43,14 @@ const ofNode = (node: NodeId, epoch: string): Omit<NodeSoftState, 'apps'> => ({
   freeMib: Math.floor(freemem() / MIB),
 })
 
-function ofApp({ team, name, target, instances }: AppOnNode): NodeSoftState['apps'][number] {
+function ofApp({ team, name, instances }: AppOnNode): NodeSoftState['apps'][number] {
   const now = Date.now()
   return {
     team,
     app: name,
-    release: target?.number ?? instances[0]?.record.release ?? 0,
     instances: instances.map(({ id, state, record, requests, sinceMs }) => ({
       id,
+      release: record.release,
       state,
       incarnation: record.incarnation,
       memoryMib: record.memoryMib,

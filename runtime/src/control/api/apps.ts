@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { deleteApp, listApps, listInstances, listReleases, oneApp, stopApp } from '../apps.ts'
 import type { Cloud } from '../cloud.ts'
 import { namedApp } from '../deploy/plan.ts'
+import { promote } from '../deploy/promote.ts'
 import { person } from './access.ts'
 import type { Api } from './route-types.ts'
 import { AppView, ErrorBody, InstanceView, ReleaseView } from './schema.ts'
@@ -42,12 +43,18 @@ export function appRoutes(server: Api, cloud: Cloud) {
     '/v1/apps/:app/stop',
     {
       schema: {
-        summary: 'Ends all instances; the app answers again after its next deploy',
+        summary: 'Ends all instances; the app answers again after its next start, rollback or deploy',
         params,
         response: answers(AppView),
       },
     },
     async (request) => stopApp(cloud, (await person(cloud, request)).team, namedApp(request.params.app)),
+  )
+
+  server.post(
+    '/v1/apps/:app/promote',
+    { schema: { summary: 'Gives the canary all requests', params, response: answers(AppView) } },
+    async (request) => promote(cloud, (await person(cloud, request)).team, namedApp(request.params.app)),
   )
 
   server.delete(

@@ -39,8 +39,13 @@ export const DeployRequest = z.strictObject({
   maxInstances: within(1, 1_000).default(20),
   spares: z.union([z.literal('auto'), within(0, 100)]).default('auto'),
   insecureRegistry: z.boolean().default(false),
+  /** Percent of the requests that the new release gets beside the live one, until it is promoted or rolled back. */
+  canary: within(1, 99).optional(),
 })
 export type DeployRequest = z.infer<typeof DeployRequest>
+
+export const RollbackRequest = z.strictObject({ release: within(1, 2 ** 31 - 1).optional() })
+export type RollbackRequest = z.infer<typeof RollbackRequest>
 
 export const ErrorBody = z.object({
   error: z.object({ code: z.string(), message: z.string(), hint: z.string(), status: z.number().optional() }),
@@ -52,6 +57,7 @@ export const AppView = z.object({
   url: z.string(),
   state: z.enum(['deploying', 'live', 'stopped']),
   release: z.number(),
+  canary: z.object({ release: z.number(), percent: z.number() }).optional(),
   image: z.string(),
   memoryMib: z.number(),
   cpus: z.number(),
@@ -62,7 +68,9 @@ export type AppView = z.infer<typeof AppView>
 
 export const ReleaseView = z.object({
   number: z.number(),
-  state: z.enum(['live', 'replaced', 'failed', 'deploying']),
+  state: z.enum(['live', 'canary', 'kept', 'replaced', 'failed', 'deploying']),
+  /** Of the requests, if it is a canary. */
+  percent: z.number().optional(),
   image: z.string(),
   digest: z.string(),
   createdAt: z.number(),

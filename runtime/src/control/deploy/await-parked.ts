@@ -12,9 +12,15 @@ type HostStep = keyof ControlConfig['stepLimitsMs']
 
 const following: Partial<Record<AppEvent['kind'], HostStep>> = { template: 'start', start: 'warm', warm: 'parked' }
 
+/** The instance that a node has ready of a release. */
+export interface Ready {
+  node: Node
+  instance: string
+}
+
 /**
- * Passes on what the nodes report of the release's first start, and resolves with the first node that parked it.
- * Throws the node's own error when all of them failed.
+ * Passes on what the nodes report of the release's first start, and resolves when each of them has parked it or failed;
+ * one is enough. Throws the node's own error when all of them failed.
  */
 export async function awaitParked(
   cloud: Cloud,
@@ -23,25 +29,30 @@ export async function awaitParked(
   after: number,
   tell: Tell,
   signal: AbortSignal,
-): Promise<{ node: Node; instance: string }> {
+): Promise<Ready> {
+  const parked: Ready[] = []
+  const told = new Set<string>()
   const waiting = new Set<NodeId>(nodes.map(({ id }) => id))
   const timer = stepTimer(release, cloud.config.stepLimitsMs, waiting)
   const ended = AbortSignal.any([signal, timer.signal])
   try {
     for await (const event of cloud.events.of(release.team, release.app, after, ended)) {
       if (event.release !== release.number || !event.node || !waiting.has(event.node)) continue
-      if (event.kind === 'failed' || event.kind === 'crashed') {
+      const { kind, message, tookMs = 0 } = event
+      if (kind === 'failed' || kind === 'crashed') {
         waiting.delete(event.node)
-        if (waiting.size === 0) throw nodeError(event)
-        continue
+        if (waiting.size === 0 && parked.length === 0) throw nodeError(event)
+      } else if (kind !== 'image' && kind !== 'live' && kind !== 'ended') {
+        if (told.has(kind)) tell({ type: 'progress', step: kind, message: `${event.node}: ${message}`, tookMs })
+        else tell({ type: 'step', step: kind, message, tookMs })
+        told.add(kind)
+        timer.await(following[kind] ?? 'parked')
+        const node = nodes.find(({ id }) => id === event.node)
+        if (kind === 'parked' && node && waiting.delete(node.id)) parked.push({ node, instance: event.instance ?? '' })
       }
-      const { kind, message } = event
-      if (kind === 'image' || kind === 'live' || kind === 'ended') continue
-      tell({ type: 'step', step: kind, message, tookMs: event.tookMs ?? 0 })
-      const node = nodes.find(({ id }) => id === event.node)
-      if (kind === 'parked' && node) return { node, instance: event.instance ?? '' }
-      timer.await(following[kind] ?? 'parked')
+      if (waiting.size === 0 && parked[0]) return parked[0]
     }
+    if (parked[0] && timer.timedOut()) return parked[0] // the others may come later, or never
     throw timer.timedOut() ?? new DeployCancelled(String(signal.reason ?? 'the control ends'))
   } finally {
     timer.stop()

@@ -8,6 +8,7 @@ import { hostnameOf } from '../config.ts'
 import { InvalidAppName, LocalPathFromAfar, NameTaken, UnknownApp } from '../errors.ts'
 import { secretValues } from '../secrets.ts'
 import { uploadPath } from '../uploads.ts'
+import { mayDeploy } from './release.ts'
 
 /** All that a deploy will do, checked before anything is touched. */
 export interface Plan {
@@ -36,8 +37,9 @@ export async function makePlan(cloud: Cloud, asker: Asker, name: string, setting
   const hostname = hostnameOf(name, cloud.config)
   const owner = await cloud.state.hostnames.get(hostname)
   if (owner && owner.value !== keys.app(asker.team, name)) throw new NameTaken(hostname)
-  const live = (await cloud.state.apps.get(keys.app(asker.team, name)))?.value.release ?? 0
-  const secrets = await secretValues(cloud, asker.team, name, live, settings.secrets)
+  const app = (await cloud.state.apps.get(keys.app(asker.team, name)))?.value
+  mayDeploy(name, app, settings.canary)
+  const secrets = await secretValues(cloud, asker.team, name, app?.release ?? 0, settings.secrets)
   await cloud.hosts.choose({ team: asker.team, memoryMib: settings.memoryMib })
   return { team: asker.team, app: name, by: asker.name, hostname, reference: settings.image, source, secrets, settings }
 }

@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import { list } from '../../cluster/list.ts'
 import { keys } from '../../cluster/subjects.ts'
 import type { Cloud } from '../cloud.ts'
 import { ControlRestarted } from '../errors.ts'
 import { removeApp } from '../remove-app.ts'
-import { rollBack } from './roll-back.ts'
+import { settle, settled } from './placements.ts'
+import { withdraw } from './undo.ts'
 
 /**
  * At the start of the control: no deploy can be in progress, so what looks like one was cut off by a crash and is rolled
@@ -14,13 +16,16 @@ export async function recover(cloud: Cloud): Promise<void> {
   const apps = new Map((await list(state.apps)).map(({ key, value }) => [key, value]))
   for (const { value: release } of await list(state.releases)) {
     const app = apps.get(keys.app(release.team, release.app))
-    if (!app || release.number <= app.release || release.failure) continue
-    await rollBack(cloud, { release, wasStopped: app.stopped }, new ControlRestarted())
+    if (app && release.number > app.newest && !release.failure) await withdraw(cloud, release, new ControlRestarted())
   }
   for (const { team, name, release } of apps.values()) {
     if (release === 0) await removeApp(cloud, team, name)
   }
   await sweep(cloud)
+  for (const { key, value } of await list(state.placements)) {
+    const app = apps.get(lastTwo(key))
+    if (app && (app.stopped || !isDeepStrictEqual(settled(value, app), value))) await settle(cloud, app)
+  }
 }
 
 /** A removal that was cut off leaves things of an app whose record is gone. */

@@ -1,9 +1,11 @@
 import { KeyExists } from '../../cluster/errors.ts'
 import { list } from '../../cluster/list.ts'
 import { keys } from '../../cluster/subjects.ts'
+import type { AppName } from '../../core/ids.ts'
+import type { App } from '../../model/app.ts'
 import type { Release } from '../../model/release.ts'
 import type { Cloud } from '../cloud.ts'
-import { NameTaken } from '../errors.ts'
+import { CanaryAlone, CanaryOn, NameTaken } from '../errors.ts'
 import type { Imported } from '../images.ts'
 import { sealSecrets } from '../secrets.ts'
 import type { Plan } from './plan.ts'
@@ -16,8 +18,6 @@ export interface Written {
   release: Release
   /** Of the app's record: the release goes live only if nobody changed it since. */
   appRevision: number
-  /** It was stopped when the deploy began: a failure leaves it so. */
-  wasStopped: boolean
 }
 
 /** Claims the name, makes the app's record at its first deploy, and writes the release with the next free number. */
@@ -27,14 +27,9 @@ export async function writeRelease(cloud: Cloud, plan: Plan, image: Imported): P
   const appKey = keys.app(team, app)
   const now = Date.now()
   const known = await cloud.state.apps.get(appKey)
-  const wasStopped = known?.value.stopped ?? false
-  // A node keeps nothing of an app that is stopped, so it must not be while the new release starts.
-  const fresh = { team, name: app, release: 0, hostname, createdAt: now, stopped: false }
-  const appRevision = !known
-    ? await cloud.state.apps.create(appKey, fresh)
-    : wasStopped
-      ? await cloud.state.apps.update(appKey, { ...known.value, stopped: false }, known.revision)
-      : known.revision
+  mayDeploy(app, known?.value, plan.settings.canary)
+  const fresh = { team, name: app, release: 0, newest: 0, hostname, createdAt: now, stopped: false }
+  const appRevision = known?.revision ?? (await cloud.state.apps.create(appKey, fresh))
   const taken = await list(cloud.state.releases, `${appKey}.*`)
   const number = 1 + Math.max(0, ...taken.map(({ value }) => value.number))
   const release = releaseOf(plan, image, number, now)
@@ -43,7 +38,13 @@ export async function writeRelease(cloud: Cloud, plan: Plan, image: Imported): P
   if (Object.keys(plan.secrets).length > 0) {
     await cloud.state.secrets.put(key, sealSecrets(cloud.clusterKey, key, plan.secrets))
   }
-  return { release, appRevision, wasStopped }
+  return { release, appRevision }
+}
+
+/** Throws if the app's present state leaves no room for a new release, or none for a canary. */
+export function mayDeploy(name: AppName, app: App | undefined, canary: number | undefined): void {
+  if (app?.canary) throw new CanaryOn(name, app.canary.release)
+  if (canary !== undefined && (!app || app.release === 0 || app.stopped)) throw new CanaryAlone(name)
 }
 
 async function claim(cloud: Cloud, { team, app, hostname }: Plan): Promise<void> {

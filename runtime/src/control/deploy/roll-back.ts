@@ -1,64 +1,64 @@
-import { ClusterAway, ClusterTimeout } from '../../cluster/errors.ts'
 import { list } from '../../cluster/list.ts'
 import { keys } from '../../cluster/subjects.ts'
-import { errorFields } from '../../core/errors.ts'
 import type { AppName, TeamId } from '../../core/ids.ts'
+import { type App, withLive, withoutCanary } from '../../model/app.ts'
 import type { Release } from '../../model/release.ts'
+import { knownEntry } from '../apps.ts'
+import { changing } from '../changing.ts'
 import type { Cloud } from '../cloud.ts'
-import { dropImage } from '../images.ts'
-import { endPlacements, removeApp } from '../remove-app.ts'
-import type { Plan } from './plan.ts'
-import type { Written } from './release.ts'
+import { CanaryOn, NoEarlierRelease, ReleaseIsLive, ReleaseNeverServed, UnknownRelease } from '../errors.ts'
+import { readyAgain } from './make-ready.ts'
+import { settle } from './placements.ts'
+import type { Live, Tell } from './steps.ts'
+import { switchTo } from './switch-to.ts'
+import { undo } from './undo.ts'
 
-/**
- * Undoes, again and again while NATS is away for a moment. What cannot be undone is left to recover() at the control's
- * next start; the person hears of the failure that came first.
- */
-export async function undo(cloud: Cloud, { team, app }: Plan, act: () => Promise<void>): Promise<void> {
-  for (let left = 5; left > 0; left--) {
-    try {
-      return await act()
-    } catch (error) {
-      cloud.log.warn({ team, app, left, error: String(error) }, 'a deploy could not be undone')
-      if (!(error instanceof ClusterAway || error instanceof ClusterTimeout)) return // both have waited for some seconds
-    }
-  }
-}
-
-/** Frees the name that a deploy claimed when it could not even write its release. */
-export async function forgetUnborn(cloud: Cloud, team: TeamId, app: AppName): Promise<void> {
-  const entry = await cloud.state.apps.get(keys.app(team, app))
-  if (!entry || entry.value.release === 0) await removeApp(cloud, team, app)
+interface Ask {
+  team: TeamId
+  app: AppName
+  /** Undefined: end the canary; else the newest release before the live one that served. */
+  number: number | undefined
 }
 
 /**
- * Undoes a deploy that did not come to life. A first one takes the app and its name with it; else the release before it
- * goes on, and only the record of the failed one stays, with the reason.
+ * Lets an earlier release serve again, with its own image, env and secrets. If its instance is kept, it takes some ms;
+ * else it is started first, and the present one serves meanwhile.
  */
-export async function rollBack(
-  cloud: Cloud,
-  { release, wasStopped }: Pick<Written, 'release' | 'wasStopped'>,
-  why: unknown,
-): Promise<void> {
-  const { team, app, number } = release
-  const entry = await cloud.state.apps.get(keys.app(team, app))
-  if (!entry || entry.value.release === 0) return removeApp(cloud, team, app)
-  if (entry.value.release === number) return // it is live after all
-  const { code, message } = errorFields(why)
-  const key = keys.release(team, app, number)
-  if (wasStopped) {
-    await cloud.state.apps.change(keys.app(team, app), (now) => now && { ...now, stopped: true })
-    await endPlacements(cloud, team, app)
-  } else {
-    await placeAgain(cloud, release, entry.value.release)
+export async function rollBack(cloud: Cloud, ask: Ask, tell: Tell, signal: AbortSignal): Promise<Live> {
+  const begun = performance.now()
+  using _change = changing(cloud, ask.team, ask.app)
+  const { value: app, revision: appRevision } = await knownEntry(cloud, ask.team, ask.app)
+  const endsCanary = app.canary !== undefined && ask.number === undefined
+  if (app.canary && !endsCanary) throw new CanaryOn(ask.app, app.canary.release)
+  const release = endsCanary ? await served(cloud, app, app.release) : await goal(cloud, app, ask.number)
+  try {
+    const ready = await readyAgain(cloud, release, tell, signal)
+    const change = { release, ready, begun, appRevision }
+    const { live } = await switchTo(cloud, change, (app) =>
+      endsCanary ? withoutCanary(app, Date.now()) : withLive(app, release.number, Date.now()),
+    )
+    return live
+  } catch (error) {
+    await undo(cloud, ask, async () => settle(cloud, (await knownEntry(cloud, ask.team, ask.app)).value))
+    throw error
   }
-  await cloud.state.secrets.delete(key)
-  await cloud.state.releases.put(key, { ...release, failure: { code, message, at: Date.now() } })
-  await dropImage(cloud, release.image.digest)
 }
 
-async function placeAgain(cloud: Cloud, { team, app }: Release, liveRelease: number): Promise<void> {
-  for (const { key } of await list(cloud.state.placements, `*.${keys.app(team, app)}`)) {
-    await cloud.state.placements.put(key, { release: liveRelease })
-  }
+async function goal(cloud: Cloud, app: App, number: number | undefined): Promise<Release> {
+  const { team, name, release: live } = app
+  if (number === live && !app.stopped) throw new ReleaseIsLive(name, live)
+  if (number !== undefined) return served(cloud, app, number)
+  const all = await list(cloud.state.releases, `${keys.app(team, name)}.*`)
+  const before = all.map(({ value }) => value).filter((one) => one.number < live && !one.failure)
+  const newest = before.toSorted((a, b) => b.number - a.number)[0]
+  if (!newest) throw new NoEarlierRelease(name, live)
+  return newest
+}
+
+/** The release, if it ever took requests. */
+async function served(cloud: Cloud, { team, name, newest }: App, number: number): Promise<Release> {
+  const release = (await cloud.state.releases.get(keys.release(team, name, number)))?.value
+  if (release?.failure) throw new ReleaseNeverServed(name, number, release.failure.message)
+  if (!release || number > newest) throw new UnknownRelease(name, number)
+  return release
 }

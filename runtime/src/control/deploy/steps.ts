@@ -25,6 +25,8 @@ export const Live = z.object({
     isolation: z.enum(['hardware', 'emulated']),
   }),
   tookMs: z.number(),
+  /** Percent of the requests; absent: all of them. */
+  canary: z.number().optional(),
 })
 export type Live = z.infer<typeof Live>
 

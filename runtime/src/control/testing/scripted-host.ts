@@ -2,13 +2,13 @@ import { z } from 'zod'
 import { answer } from '../../cluster/ask.ts'
 import { Bucket } from '../../cluster/bucket.ts'
 import type { Cluster } from '../../cluster/connect.ts'
+import { has, Placement } from '../../cluster/placement.ts'
 import { announce } from '../../cluster/soft.ts'
 import { ensureStorage } from '../../cluster/storage.ts'
 import { publish } from '../../cluster/stream.ts'
 import { type AppEvent, type ExecStart, type HostInstance, keys, subjects } from '../../cluster/subjects.ts'
 import { BucketWatch } from '../../cluster/watch.ts'
 import { appName, type NodeId, nodeId, teamId } from '../../core/ids.ts'
-import { App } from '../../model/app.ts'
 import { Node } from '../../model/node.ts'
 import { Release } from '../../model/release.ts'
 
@@ -55,13 +55,17 @@ export async function startScriptedHost(
   })
   const instances = new Map<string, HostInstance>()
   const releases = new Bucket(cluster, 'releases', Release)
-  const apps = new Bucket(cluster, 'apps', App)
   const host: ScriptedHost = { node, kept: new Set(), silent: false, stop }
-  const placements = new BucketWatch(new Bucket(cluster, 'placements', z.object({ release: z.number() })), {
+  const placements = new BucketWatch(new Bucket(cluster, 'placements', Placement), {
     onChange: (change) => {
       const [, team = '', app = ''] = change.key.split('.')
-      if (change.type === 'removed') instances.delete(`${team}.${app}`)
-      else void start(team, app, change.value.release)
+      const wanted = (release: number) => change.type === 'put' && has(change.value, release)
+      for (const [key, one] of instances) {
+        if (one.team !== team || one.app !== app || wanted(one.release)) continue
+        instances.delete(key)
+        host.kept.delete(key)
+      }
+      if (change.type === 'put') for (const release of change.value.ready) void start(team, app, release)
     },
   })
   const stops = [
@@ -82,22 +86,22 @@ export async function startScriptedHost(
     if (host.silent) return
     const key = `${team}.${app}.${number}`
     const release = (await releases.get(key))?.value
-    const desired = (await apps.get(`${team}.${app}`))?.value
-    if (!release || host.kept.has(key) || desired?.stopped) return
+    if (!release || host.kept.has(key)) return
     const event = { at: Date.now(), team: teamId(team), app: appName(app), release: number, node }
     const tell = (kind: AppEvent['kind'], message: string, more: Partial<AppEvent> = {}) =>
       publish(cluster, subjects.events(event.team, event.app), { ...event, kind, message, ...more })
+    const id = `i-${number}`
     const error = failures[release.command?.[0] ?? '']
     await tell('template', 'template is there', { tookMs: 1 })
     if (error) return tell('failed', error.message, { error })
-    await tell('start', 'the program listens on port 80', { tookMs: 2, instance: 'i-1' })
-    await tell('warm', '1 warm-up request', { tookMs: 3, instance: 'i-1' })
+    await tell('start', 'the program listens on port 80', { tookMs: 2, instance: id })
+    await tell('warm', '1 warm-up request', { tookMs: 3, instance: id })
     host.kept.add(key)
-    instances.set(`${team}.${app}`, {
-      ...{ team: event.team, app: event.app, release: number, id: 'i-1', state: 'parked' },
+    instances.set(key, {
+      ...{ team: event.team, app: event.app, release: number, id, state: 'parked' },
       ...{ incarnation: 1, memoryMib: release.memoryMib, requests: 0, sinceMs: 5 },
     })
-    return tell('parked', 'asleep', { tookMs: 4, instance: 'i-1' })
+    return tell('parked', 'asleep', { tookMs: 4, instance: id })
   }
 
   /** Says the command, then everything it is told until the end of its input, and exits with 7. */
