@@ -6,6 +6,7 @@ const benchmarks = {
   wake: () => import('./wake.ts').then(({ runWake }) => runWake),
   burst: () => import('./burst.ts').then(({ runBurst }) => runBurst),
   chaos: () => import('./chaos.ts').then(({ runChaos }) => runChaos),
+  deploy: () => import('./deploy.ts').then(({ runDeploy }) => runDeploy),
   throughput: () => import('./throughput.ts').then(({ runThroughput }) => runThroughput),
 } as const
 type Name = keyof typeof benchmarks
