@@ -7,6 +7,7 @@ const benchmarks = {
   burst: () => import('./burst.ts').then(({ runBurst }) => runBurst),
   chaos: () => import('./chaos.ts').then(({ runChaos }) => runChaos),
   deploy: () => import('./deploy.ts').then(({ runDeploy }) => runDeploy),
+  tiers: () => import('./tiers.ts').then(({ runTiers }) => runTiers),
   throughput: () => import('./throughput.ts').then(({ runThroughput }) => runThroughput),
 } as const
 type Name = keyof typeof benchmarks

@@ -4,22 +4,25 @@ import { access, readFile, stat, writeFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import { SuspendedImageCorrupt, SuspendedImageDoesNotFit } from '../runtime/src/vm/suspend-errors.ts'
 import { ensureJail } from '../scripts/setup/jail.ts'
+import { openVmRig, type RigImage, type RigInstance, type VmRig } from './harness/vm-rig.ts'
 import { inOwnNetwork } from './isolation-own-network.ts'
 import { Asker } from './suspend/asker.ts'
-import { type Kept, openRig, type Rig } from './suspend/rig.ts'
+import { keeperImage } from './suspend/keeper.ts'
 import { filesHolding, memoryHolds } from './suspend/search.ts'
 
 const mib = 1024 * 1024
 
 if (inOwnNetwork(import.meta.filename)) {
-  let rig: Rig
-  let kept: Kept
+  let rig: VmRig
+  let keeper: RigImage
+  let kept: RigInstance
   let asker: Asker
 
   before(async () => {
     await ensureJail(() => {})
-    rig = await openRig()
-    kept = await rig.start('kept')
+    rig = await openVmRig({ node: 'n-suspend', subnet: '10.77.0.0/16', memoryMib: 128 })
+    keeper = await keeperImage(rig.dir)
+    kept = await rig.start('kept', keeper)
     asker = await Asker.connect(kept.link.address)
   })
   after(async () => {
@@ -27,16 +30,22 @@ if (inOwnNetwork(import.meta.filename)) {
     await rig?.[Symbol.asyncDispose]()
   })
 
+  const wake = async (instance: RigInstance) => {
+    await instance.resume()
+    await instance.vm.qmp.execute('cont')
+    await instance.vm.guest.setClock(60_000)
+  }
+
   test('memory, files and connections live on over every suspend', async () => {
     assert.equal(await asker.ask('fill 8 7'), 'filled')
     const sum = await asker.ask('sum')
     for (const time of [1, 2, 3]) {
       assert.equal(await asker.ask('count'), String(time))
       assert.equal(await asker.ask(`write ${time}`), 'written')
-      const { ramBytes } = await rig.suspend(kept)
+      const { ramBytes } = await kept.suspend()
       assert.ok(ramBytes > 8 * mib && ramBytes < 40 * mib, `${ramBytes / mib} MiB are its own of 128`)
-      await assert.rejects(access(kept.spec.files.scratch!.path), 'its files are nowhere but in the image')
-      await rig.resume(kept)
+      await assert.rejects(access(kept.scratch), 'its files are nowhere but in the image')
+      await wake(kept)
       await assert.rejects(access(kept.image), 'a used image is gone')
       assert.equal(await asker.ask('sum'), sum)
       assert.equal(await asker.ask('read'), '123'.slice(0, time))
@@ -45,15 +54,15 @@ if (inOwnNetwork(import.meta.filename)) {
   })
 
   test('two instances keep the pages of their template, and each its own', async () => {
-    const other = await rig.start('other')
+    const other = await rig.start('other', keeper)
     const others = await Asker.connect(other.link.address)
     assert.equal(await others.ask('count'), '1')
-    await rig.suspend(other)
-    await rig.resume(other)
+    await other.suspend()
+    await wake(other)
     assert.equal(await others.ask('count'), '2')
     assert.equal(await asker.ask('count'), '5')
     others.close()
-    const { ramBytes } = await rig.suspend(other)
+    const { ramBytes } = await other.suspend()
     assert.ok(ramBytes < 20 * mib, `${ramBytes / mib} MiB`)
   })
 
@@ -61,21 +70,21 @@ if (inOwnNetwork(import.meta.filename)) {
     const told = 'a value that only this instance was told'
     const { dir } = rig
     assert.ok(await memoryHolds(kept.vm.process.pid, told), 'the search finds nothing at all')
-    await rig.suspend(kept)
+    await kept.suspend()
     assert.deepEqual(await filesHolding(dir, told), [])
-    await rig.resume(kept)
+    await wake(kept)
   })
 
   test('an image of another template, QEMU or kernel is refused', async () => {
-    await rig.suspend(kept)
-    await assert.rejects(rig.resume(kept, { ...rig.secret, fits: 'another' }), SuspendedImageDoesNotFit)
-    await rig.resume(kept)
+    await kept.suspend()
+    await assert.rejects(kept.resume({ ...kept.secret, fits: 'another' }), SuspendedImageDoesNotFit)
+    await wake(kept)
     assert.equal(await asker.ask('count'), '6')
   })
 
   test('an image whose key is gone is refused, and says why', async () => {
-    await rig.suspend(kept)
-    await assert.rejects(rig.resume(kept, { ...rig.secret, key: randomBytes(32) }), /turned off/)
+    await kept.suspend()
+    await assert.rejects(kept.resume({ ...kept.secret, key: randomBytes(32) }), /turned off/)
   })
 
   test('a changed or shortened image is refused, and no microVM is left of it', async () => {
@@ -86,18 +95,18 @@ if (inOwnNetwork(import.meta.filename)) {
       changed[position]! ^= 1
       await writeFile(kept.image, changed)
       await assert.rejects(
-        rig.resume(kept),
+        kept.resume(),
         (error) => error instanceof SuspendedImageCorrupt || error instanceof SuspendedImageDoesNotFit,
         `byte ${position}`,
       )
     }
     for (const bytes of [0, 40, 100, size - 1]) {
       await writeFile(kept.image, whole.subarray(0, bytes))
-      await assert.rejects(rig.resume(kept), SuspendedImageCorrupt, `${bytes} bytes of it`)
+      await assert.rejects(kept.resume(), SuspendedImageCorrupt, `${bytes} bytes of it`)
     }
     assert.equal(kept.vm.process.alive, false)
     await writeFile(kept.image, whole)
-    await rig.resume(kept)
+    await wake(kept)
     assert.equal(await asker.ask('count'), '7')
   })
 }
