@@ -57,14 +57,17 @@ static void on_hello(const uint8_t *nonce) {
   queue_length = 0;
   ack_waits = false;
   exec_kill_all();
+  rest_forget();
   channel_send(HELLO_ACK, nonce, 8, 0, 0);
   program_tell();
+  stay_awake_tell();
 }
 
 static void on_clock(const uint8_t *payload) {
   clock_apply(get64(payload + 8));
   memcpy(ack + 5, payload, 8);
   ack_waits = write(port.fd, ack, sizeof ack) != sizeof ack;
+  rest_over();
 }
 
 static void on_frame(uint8_t type, const uint8_t *payload, size_t length) {
@@ -74,6 +77,9 @@ static void on_frame(uint8_t type, const uint8_t *payload, size_t length) {
       break;
     case HELLO:
       if (length == 8) return on_hello(payload);
+      break;
+    case REST:
+      if (length == 9) return rest_asked(payload);
       break;
     case STOP:
       if (length == 4) return program_stop(get32(payload));

@@ -23,9 +23,10 @@ void timer_set(struct source *timer, unsigned first_ms, unsigned every_ms);
 
 // channel.c: the ctl port.
 enum { FRAME_MAX = 1 << 20, FRAME_OUT_MAX = 32 << 10 };
-enum to_guest { IDENTITY = 1, CLOCK, STOP, LISTENERS, EXEC_START, EXEC_INPUT, EXEC_RESIZE, EXEC_KILL, EXEC_CREDIT, HELLO };
+enum to_guest { IDENTITY = 1, CLOCK, STOP, LISTENERS, EXEC_START, EXEC_INPUT, EXEC_RESIZE, EXEC_KILL, EXEC_CREDIT, HELLO, REST };
 enum to_host {
-  WAITING = 0x81, STARTED, LISTENING, CLOCK_ACK, EXITED, FAILED, EXEC_OUTPUT, EXEC_EXIT, EXEC_CREDITED, HELLO_ACK
+  WAITING = 0x81, STARTED, LISTENING, CLOCK_ACK, EXITED, FAILED, EXEC_OUTPUT, EXEC_EXIT, EXEC_CREDITED, HELLO_ACK,
+  RESTING, STAY_AWAKE, HOOK_FAILED
 };
 void channel_open(void);
 bool channel_send(enum to_host type, const void *head, size_t head_len, const void *body, size_t body_len);
@@ -99,6 +100,25 @@ void program_fail(int code, const char *format, ...) __attribute__((format(print
 void program_tell(void); // sends the present state again, to a host that has just come
 int program_enter(void); // fork into its namespaces: the child gets 0; -1 when it does not run
 void program_enter_mounts(void);
+
+extern int program_outputs[2]; // where the program writes, for hooks that write there too
+
+// stay_awake.c
+void stay_awake_open(void);
+bool stay_awake_wanted(void);
+void stay_awake_tell(void);
+
+// hook.c
+enum hook { HOOK_SLEEP = 1, HOOK_WAKE };
+bool hook_exists(enum hook hook);
+bool hook_runs(void);
+bool hook_start(enum hook hook, void (*ended)(void)); // false: it could not be started, and `ended` is not called
+bool hook_reaped(pid_t pid, int status);
+
+// rest.c
+void rest_asked(const uint8_t *payload);
+void rest_over(void); // the host has set the clock: the instance is wanted
+void rest_forget(void); // the host that asked is gone
 
 // reap.c: every child that ended.
 void reap_open(void);

@@ -27,6 +27,7 @@ int main(void) {
   become_urgent();
   reap_open();
   log_open();
+  stay_awake_open();
   sync(); // nothing is left to be written behind the snapshot's back
   channel_open();
   program_tell(); // `waiting`

@@ -15,6 +15,7 @@
 
 struct user program_user;
 struct environment program_environment;
+int program_outputs[2] = {-1, -1};
 
 static enum { AWAITING_IDENTITY, RUNNING, ENDED, TOLD } state;
 static pid_t pid;
@@ -75,6 +76,7 @@ void program_fail(int code, const char *format, ...) {
 void program_reaped(pid_t ended, int status) {
   if (ended != pid || state != RUNNING) return;
   int32_t code = WIFEXITED(status) ? WEXITSTATUS(status) : -1, signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  close(program_outputs[0]), close(program_outputs[1]); // else its log would have no end
   uint8_t payload[9];
   memcpy(payload, &code, 4);
   memcpy(payload + 4, &signal, 4);
@@ -156,7 +158,7 @@ void program_start(void) {
     if (write(report[1], &code, 4) == 4 && write(report[1], problem, strlen(problem)) < 0) _exit(125);
     _exit(code);
   }
-  close(out[1]), close(err[1]), close(report[1]);
+  close(report[1]);
   pid_namespace = open_namespace(pid, "pid");
   mount_namespace = open_namespace(pid, "mnt");
   int32_t code; // the pipe is closed by a successful exec
@@ -164,6 +166,7 @@ void program_start(void) {
   if (failed && read(report[0], problem, sizeof problem - 1) < 0) problem[0] = 0;
   close(report[0]);
   if (failed) return program_fail(code, "%s", problem);
+  program_outputs[0] = out[1], program_outputs[1] = err[1];
   state = RUNNING;
   log_follow(out[0], err[0]);
   program_tell();

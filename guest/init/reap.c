@@ -13,7 +13,7 @@ static void on_child(struct source *source, uint32_t events) {
   while (read(source->fd, &information, sizeof information) > 0) continue;
   int status;
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-    if (!exec_reaped(pid, status)) program_reaped(pid, status);
+    if (!exec_reaped(pid, status) && !hook_reaped(pid, status)) program_reaped(pid, status);
 }
 
 void reap_open(void) {

@@ -12,6 +12,7 @@ export const toGuest = {
   execKill: 0x08,
   execCredit: 0x09,
   hello: 0x0a,
+  rest: 0x0b,
 } as const
 
 export const toHost = {
@@ -25,6 +26,9 @@ export const toHost = {
   execExit: 0x88,
   execCredit: 0x89,
   helloAck: 0x8a,
+  resting: 0x8b,
+  stayAwake: 0x8c,
+  hookFailed: 0x8d,
 } as const
 
 /** No guest frame is longer than 32 KiB; the protocol's own bound is what memory a hostile guest may make us hold. */

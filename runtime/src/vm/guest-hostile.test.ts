@@ -41,6 +41,9 @@ const lies = {
   'a listeners count beyond its bytes': frame(toHost.listeners, Buffer.of(255, 255, 1)),
   'an exited without a code': frame(toHost.exited),
   'exec output without a session': frame(toHost.execOutput, Buffer.of(1)),
+  'a resting without an answer': frame(toHost.resting, Buffer.alloc(8)),
+  'an empty stay awake': frame(toHost.stayAwake),
+  'a hook without its code': frame(toHost.hookFailed, Buffer.of(1)),
 }
 
 for (const [lie, bytes] of Object.entries(lies)) {

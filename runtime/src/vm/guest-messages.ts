@@ -37,6 +37,13 @@ export function decodeExit(payload: Buffer): GuestExit {
   return { code: payload.readInt32LE(0), signal: payload.readInt32LE(4), outOfMemory: payload[8] === 1 }
 }
 
+const hooks: Record<number, string> = { 1: 'sleep', 2: 'wake' }
+
+export function decodeHookFailure(payload: Buffer): [hook: string, code: number] {
+  need(payload, 5, 'hook failed')
+  return [hooks[payload[0]!] ?? 'unknown', payload.readInt32LE(1)]
+}
+
 export function need(payload: Buffer, bytes: number, name: string): void {
   if (payload.length < bytes) throw new GuestProtocolError(`${name} with ${payload.length} bytes instead of ${bytes}`)
 }

@@ -6,7 +6,15 @@ import { GuestProtocolError, GuestTimeout, GuestUnreachable } from './guest-erro
 import { ExecSession, type ExecStart } from './guest-exec.ts'
 import { FrameReader, frame, toGuest, toHost, u32 } from './guest-frames.ts'
 import { encodeIdentity, type Identity } from './guest-identity.ts'
-import { decodeExit, decodeListeners, type GuestExit, type GuestListener, need } from './guest-messages.ts'
+import {
+  decodeExit,
+  decodeHookFailure,
+  decodeListeners,
+  type GuestExit,
+  type GuestListener,
+  need,
+} from './guest-messages.ts'
+import { GuestRest } from './guest-rest.ts'
 import { connectPort } from './guest-socket.ts'
 
 export type { ExecSession, ExecStart, GuestExit, GuestListener, Identity }
@@ -20,6 +28,10 @@ export interface GuestEvents {
   exited: [exit: GuestExit]
   /** Why the program could not be started, and a shell's code for it: 127 not found, 126 not executable, 125 before that. */
   failed: [sentence: string, code: number]
+  /** Whether files inside keep it awake: at each change, and once to every new host. */
+  stayAwake: [wanted: boolean]
+  /** A hook of the image did not end well: a shell's exit code, or −1 if it took too long. */
+  hookFailed: [hook: string, code: number]
   /** Bytes of the program's output, the listener's to keep. */
   log: [stream: LogStream, bytes: Buffer]
   /** Output that was lost here because nobody read it. */
@@ -36,6 +48,7 @@ export class GuestChannel implements AsyncDisposable {
   readonly #events = new EventEmitter<GuestEvents>()
   readonly #deadlineMs: number
   readonly #clock: GuestClock
+  readonly #rest: GuestRest
   readonly #sessions = new Map<number, ExecSession>()
   #ctl!: Socket
   #log!: Socket
@@ -46,6 +59,7 @@ export class GuestChannel implements AsyncDisposable {
   private constructor(deadlineMs: number) {
     this.#deadlineMs = deadlineMs
     this.#clock = new GuestClock((bytes) => this.#send(bytes))
+    this.#rest = new GuestRest((bytes) => this.#send(bytes))
   }
 
   /** Connects both ports. `deadlineMs` is also what later calls wait for an answer unless told otherwise. */
@@ -79,7 +93,17 @@ export class GuestChannel implements AsyncDisposable {
   /** Sets the guest's clock to now. The message has been written when this returns; resolves with the ms it took. */
   setClock(deadlineMs = this.#deadlineMs): Promise<number> {
     if (this.#closed) return Promise.reject(this.#closed)
+    this.#rest.callOff() // the guest, too, takes the clock for that
     return this.#clock.set(deadlineMs)
+  }
+
+  /**
+   * Before a stop: resolves once the guest's sleep hook is over, at once if files keep it awake (`stayAwake` is told then;
+   * `regardless` makes them count no more), and when a clock is set: that calls the question off.
+   */
+  rest(regardless: boolean, deadlineMs = this.#deadlineMs): Promise<void> {
+    if (this.#closed) return Promise.reject(this.#closed)
+    return this.#rest.ask(regardless, deadlineMs)
   }
 
   async listeners(deadlineMs = this.#deadlineMs): Promise<GuestListener[]> {
@@ -183,6 +207,17 @@ export class GuestChannel implements AsyncDisposable {
         need(payload, 4, 'failed')
         this.#events.emit('failed', payload.toString('utf8', 4), payload.readInt32LE(0))
         return
+      case toHost.resting:
+        if (payload[8] === 1) this.#events.emit('stayAwake', true) // first: then the asker finds it kept
+        this.#rest.answered(payload)
+        return
+      case toHost.stayAwake:
+        need(payload, 1, 'stay awake')
+        this.#events.emit('stayAwake', payload[0] !== 0)
+        return
+      case toHost.hookFailed:
+        this.#events.emit('hookFailed', ...decodeHookFailure(payload))
+        return
       case toHost.execOutput:
         need(payload, 5, 'exec output')
         this.#sessions
@@ -240,6 +275,7 @@ export class GuestChannel implements AsyncDisposable {
     this.#log?.destroy()
     const lost = reason instanceof GuestUnreachable ? reason : new GuestUnreachable(reason.message, { cause: reason })
     this.#clock.close(lost)
+    this.#rest.close(lost)
     for (const session of this.#sessions.values()) session.lost(lost)
     this.#events.emit('closed', reason)
   }
