@@ -32,6 +32,11 @@ export function deployCommand(program: Command): void {
     .option('--cpus <n>', 'virtual CPUs of each instance', wholeNumber(1, 64), 1)
     .option('--concurrency <soft[:hard]>', 'requests per instance (default: 20:100)', concurrency)
     .option('--idle <time>', 'quiet time before sleep (default: 1s)', durationMs(10, 10_000, 'from 10ms to 10s'))
+    .option(
+      '--max-awake <time>',
+      'longest that files in it keep it awake (default: 5m)',
+      durationMs(1_000, 86_400_000, 'from 1s to 24h'),
+    )
     .option('-e, --env <K=V>', 'environment; repeatable', environment)
     .option('--secret <NAME>', 'secret environment: from $NAME, NAME=- for stdin, or a prompt; repeatable', collect)
     .option('--max <n>', 'most instances at a time', wholeNumber(1, 1_000), 20)

@@ -10,7 +10,7 @@ const meanings: Record<State, string> = {
   starting: 'restored from the template; the program starts and is warmed up',
   parked: 'a stopped process, warm: some MB of memory, no CPU, no cost',
   running: 'from `cont` to `stop`: this is metered',
-  stopping: 'let go; not stopped yet',
+  stopping: 'let go; not stopped yet: the guest is asked whether files keep it awake, and its sleep hook runs',
   suspended: 'written out to disk (not in this version)',
   broken: 'being cleaned up; the reason is kept',
 }

@@ -8,6 +8,7 @@ export interface DeployFlags {
   cpus: number
   concurrency?: { soft: number; hard: number }
   idle?: number
+  maxAwake?: number
   env?: string[]
   secret?: string[]
   max: number
@@ -27,6 +28,7 @@ export async function deployRequest(image: string, command: string[], flags: Dep
     cpus: flags.cpus,
     concurrency: flags.concurrency,
     idleMs: flags.idle,
+    maxAwakeMs: flags.maxAwake,
     env: flags.env,
     secrets: flags.secret && (await readSecrets(flags.secret)),
     command: command.length > 0 ? command : undefined,

@@ -32,6 +32,7 @@ export const recipes: Record<string, Recipe> = {
   python: { folder: join(examples, 'python'), base: 'python-base' },
   'life-node': { folder: join(testApps, 'node'), base: 'node-base' },
   'life-python': { folder: join(testApps, 'python'), base: 'python-base' },
+  worker: { folder: join(testApps, 'worker'), base: 'python-base' },
 }
 
 export function recipeOf(name: string): Recipe {

@@ -10,6 +10,8 @@ export interface DeployRequest {
   /** Requests one instance takes before a further one is used (soft), and at the most (hard). */
   concurrency?: { soft: number; hard: number } | undefined
   idleMs?: number | undefined
+  /** How long files in an instance may keep it awake without any request. */
+  maxAwakeMs?: number | undefined
   /** `KEY=value`; comes after the image's own. */
   env?: string[] | undefined
   /** Given to the app as environment, kept encrypted. null: keep the value of the release that is live. */

@@ -8,6 +8,7 @@ import { WakeFailed } from './instance-errors.ts'
 import type { Meter, OpenInterval } from './meter.ts'
 import type { InstanceRecord } from './record.ts'
 import { type Keeper, RunningTime } from './running-time.ts'
+import { StayAwake, stayAwakeKeeper } from './stay-awake.ts'
 
 export { WakeFailed } from './instance-errors.ts'
 export type { Keeper } from './running-time.ts'
@@ -17,6 +18,9 @@ export type { Keeper } from './running-time.ts'
  * far beyond what any load explains (some ms are usual). Requests have deadlines of their own.
  */
 const brokenAfterMs = 30_000
+
+/** A guest that says nothing before its stop is stopped all the same; its hooks end by themselves after 5 s each. */
+const restWithinMs = 12_000
 
 /** A guest whose program has ended says so and powers off: what it said last names the reason, and may be on its way. */
 const lastWordsMs = 150
@@ -30,13 +34,14 @@ const wasAwake: Wake = { from: 'running', totalMs: 0, resumeMs: 0, clockMs: 0 }
  * One microVM of a release and its life (model/instance.ts). It runs exactly while somebody keeps it: the last keeper's
  * leaving stops it. What it ran is metered between QEMU's own RESUME and STOP.
  */
-export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
+export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says: [line: string] }> {
   readonly record: InstanceRecord
   readonly vm: MicroVm
   readonly #time: RunningTime
   readonly #boost: Boost | undefined
   readonly #boostKey: number
   readonly #keepers = new Map<string, Keeper>()
+  readonly #stayAwake: StayAwake
   #state: State
   #waking: Promise<Wake> | undefined
   #resumed: (() => void) | undefined
@@ -61,6 +66,13 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
     this.#boost = boost
     this.#boostKey = boostKey(`${record.team}.${record.app}`)
     this.vm = vm
+    this.#stayAwake = new StayAwake(vm.guest, {
+      maxAwakeMs: record.maxAwakeMs,
+      keep: () => void this.keep({ id: stayAwakeKeeper }).catch(() => {}), // `broken` tells those who care
+      release: () => this.release(stayAwakeKeeper),
+      spent: () =>
+        this.emit('says', `files kept it awake for ${record.maxAwakeMs / 1000} s, as long as --max-awake allows`),
+    })
     vm.qmp.on('event', (event) => this.#onEvent(event))
     vm.qmp.on('closed', () => {
       setTimeout(() => this.fail(new WakeFailed(record.id, 'its QEMU process ended')), lastWordsMs)
@@ -119,6 +131,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
   /** The start is over: from now on its running time is billed. The caller has kept it until here. */
   async ready(starter: string) {
     this.#keepers.delete(starter)
+    await this.#rest()
     await this.vm.qmp.execute('stop', undefined, brokenAfterMs)
     this.#time.kind = 'run'
     this.#move('ready')
@@ -150,6 +163,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
     if (!can(this.#state, 'failed')) return
     this.#move('failed')
     clearTimeout(this.#stopTimer)
+    this.#stayAwake.end()
     this.#time.end(Date.now() * 1000)
   }
 
@@ -191,8 +205,19 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error] }> {
     }
   }
 
+  /** Asks the guest first: files may keep it awake, and its sleep hook has its turn. A request meanwhile calls that off. */
   #sleep() {
     this.#move('letGo')
+    void this.#rest().then(() => this.#stop())
+  }
+
+  /** A guest that gives no sensible answer has had its turn, too: what it is asked is for its own good. */
+  #rest(): Promise<void> {
+    return this.vm.guest.rest(this.#stayAwake.isSpent, restWithinMs).catch(() => {})
+  }
+
+  #stop() {
+    if (this.#state !== 'stopping') return // a request, or files inside, came first
     this.vm.qmp.send('stop')
     clearTimeout(this.#stopTimer)
     this.#stopTimer = setTimeout(() => {

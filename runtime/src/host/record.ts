@@ -2,6 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { appName, instanceId, teamId } from '../core/ids.ts'
+import { defaultMaxAwakeMs } from '../model/release.ts'
 
 /** What an instance's folder says of it: all that a restarted agent needs to take it over or to clean it up. */
 export const InstanceRecord = z.object({
@@ -16,6 +17,8 @@ export const InstanceRecord = z.object({
   vcpus: z.number().int(),
   memoryMib: z.number().int(),
   createdAt: z.number(),
+  /** How long files in the guest may keep it awake. */
+  maxAwakeMs: z.number().int().default(defaultMaxAwakeMs),
   /** Where it takes requests; known once it is ready. */
   port: z.number().int().optional(),
   keepConnections: z.boolean(),

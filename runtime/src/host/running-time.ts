@@ -1,8 +1,9 @@
 import type { HoldUsage } from '../fabric/hold.ts'
 import type { Meter, OpenInterval } from './meter.ts'
 import type { InstanceRecord } from './record.ts'
+import { stayAwakeKeeper } from './stay-awake.ts'
 
-/** Whoever keeps an instance awake: an edge's hold, an exec session, its own start. */
+/** Whoever keeps an instance awake: an edge's hold, an exec session, its own start, files inside (stay-awake.ts). */
 export interface Keeper {
   id: string
   /** The edge, or undefined for keepers on this machine. */
@@ -41,7 +42,7 @@ export class RunningTime {
     this.#interval.end({
       endUs,
       edges: [...new Set(served.flatMap(([, { edge }]) => edge ?? []))],
-      holds: served.filter(([, { edge }]) => edge !== undefined).map(([id]) => id),
+      holds: served.filter(([id, { edge }]) => edge !== undefined || id === stayAwakeKeeper).map(([id]) => id),
       egressBytes: served.reduce((sum, [, { egressBytes }]) => sum + egressBytes, 0),
       requests: served.reduce((sum, [, { requests }]) => sum + requests, 0),
     })

@@ -136,6 +136,7 @@ async function restore(id: InstanceId, release: Release, template: Template, too
       vcpus: release.cpus,
       memoryMib: release.memoryMib,
       createdAt: Date.now(),
+      maxAwakeMs: release.maxAwakeMs,
       keepConnections: true,
       ready: false,
     }
@@ -174,6 +175,8 @@ async function restore(id: InstanceId, release: Release, template: Template, too
   }
 }
 
+const hookFolder = '/etc/littlecloud/hooks'
+
 /** Everything the program writes goes to the app's log, and its last lines are kept for the error that may come. */
 export function connectLogs(instance: Instance, lastLines: LastLines, tools: HostTools) {
   const { team, app, id } = instance.record
@@ -183,6 +186,11 @@ export function connectLogs(instance: Instance, lastLines: LastLines, tools: Hos
     source.write(stream, bytes)
   })
   instance.vm.guest.on('dropped', (byteCount) => source.system(`${byteCount} bytes of output were lost`))
+  instance.on('says', (line) => source.system(line))
+  instance.vm.guest.on('hookFailed', (hook, code) => {
+    const how = code < 0 ? 'took too long and was ended' : `ended with exit code ${code}`
+    source.system(`the hook ${hookFolder}/${hook} ${how}`)
+  })
   instance.vm.guest.on('closed', () => source.close())
 }
 

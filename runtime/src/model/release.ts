@@ -27,6 +27,9 @@ export const ImageConfig = z.object({
 })
 export type ImageConfig = z.infer<typeof ImageConfig>
 
+/** Of releases that were made before it could be chosen, too. */
+export const defaultMaxAwakeMs = 5 * 60_000
+
 /** One immutable version of an app. Secrets are kept apart and are not in it. */
 export const Release = z.object({
   team: z.string().transform(teamId),
@@ -53,6 +56,8 @@ export const Release = z.object({
   /** Requests one instance takes before a further one is used (soft), and at the most (hard). */
   concurrency: z.object({ soft: z.number().int().positive(), hard: z.number().int().positive() }),
   idleMs: z.number().int(),
+  /** How long files in the guest may keep an instance awake that no request needs. */
+  maxAwakeMs: z.number().int().default(defaultMaxAwakeMs),
   maxInstances: z.number().int().positive(),
   /** Further instances parked ahead of need; 'auto' follows the bursts that the app has shown. */
   spares: z.union([z.literal('auto'), z.number().int().nonnegative()]),

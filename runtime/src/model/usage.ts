@@ -19,6 +19,7 @@ export const UsageRecord = z.object({
   release: z.number().int(),
   instance: z.string(),
   incarnation: z.number().int(),
+  /** Who kept it awake: edges' holds, and `stay-awake` for files inside. */
   holds: z.array(z.string()),
   /** 'run' is billed; 'prepare' (start, warm-up) has a line of its own at price 0. */
   kind: z.enum(['run', 'prepare']),

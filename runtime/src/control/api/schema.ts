@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { defaultMaxAwakeMs } from '../../model/release.ts'
 
 /** A whole number within a range; its error names the range and what was given. */
 const within = (min: number, max: number, unit = '') => {
@@ -23,6 +24,7 @@ export const DeployRequest = z.strictObject({
     .refine(({ soft, hard }) => hard >= soft, { error: 'the hard limit must not be below the soft one' })
     .default({ soft: 20, hard: 100 }),
   idleMs: within(10, 10_000, 'ms').default(1_000),
+  maxAwakeMs: within(1_000, 86_400_000, 'ms').default(defaultMaxAwakeMs),
   env: z
     .array(
       text(131_072)

@@ -75,6 +75,7 @@ export function releaseOf(plan: Plan, image: Imported, number: number, createdAt
     cpus: settings.cpus,
     concurrency: settings.concurrency,
     idleMs: settings.idleMs,
+    maxAwakeMs: settings.maxAwakeMs,
     maxInstances: settings.maxInstances,
     spares: settings.spares,
     ...(settings.warm && { warm: settings.warm }),
