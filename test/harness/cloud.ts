@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from '../../runtime/src/bin/up/ports.ts'
 import { type RunFile, readRunFiles } from '../../runtime/src/core/run-files.ts'
 import { alive } from '../../runtime/src/vm/process.ts'
+import { ensureGuest } from '../../scripts/setup/guest.ts'
 import { Client, type DeployRequest, type InstanceView, type Live } from '../../sdk/src/index.ts'
 import { endBySignal } from './end-by-signal.ts'
 import { findStrays } from './strays.ts'
@@ -51,6 +52,7 @@ interface CloudOptions {
 }
 
 export async function startCloud(options: CloudOptions = {}): Promise<TestCloud> {
+  await ensureGuest(() => {}) // one file of tests may be run alone, after guest/ was changed
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'littlecloud-')))
   const [edgePort, apiPort] = [await freePort(), await freePort()]
   const env = {
