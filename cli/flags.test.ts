@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { concurrency, durationMs, environment, mebibytes, spares, warmUp, wholeNumber } from './flags.ts'
+import { concurrency, durationMs, environment, mebibytes, moment, spares, warmUp, wholeNumber } from './flags.ts'
 
 test('memory is MiB unless it says otherwise', () => {
   const read = mebibytes(32, 65_536)
@@ -13,6 +13,15 @@ test('times carry their unit', () => {
   const read = durationMs(10, 10_000, 'from 10ms to 10s')
   assert.deepEqual(['10ms', '1s', '2.5s', '10s'].map(read), [10, 1_000, 2_500, 10_000])
   for (const wrong of ['1', '9ms', '11s', '1 s', 's', '1e3ms']) assert.throws(() => read(wrong), /from 10ms to 10s/)
+})
+
+test('a moment is so long ago, or a date with a time, in UTC unless it says otherwise', () => {
+  assert.ok(Math.abs(moment('10m') - (Date.now() - 600_000)) < 5_000)
+  assert.equal(moment('2026-01-31'), Date.UTC(2026, 0, 31))
+  assert.equal(moment('2026-01-31T12:00'), Date.UTC(2026, 0, 31, 12))
+  assert.equal(moment('2026-01-31T12:00:05.5+02:00'), Date.UTC(2026, 0, 31, 10, 0, 5, 500))
+  for (const wrong of ['', '10', 'yesterday', '2026-13-01', '12:00', '2026-01-31 12:00'])
+    assert.throws(() => moment(wrong), /how long ago/, wrong)
 })
 
 test('whole numbers are whole and within their range', () => {

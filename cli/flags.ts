@@ -31,6 +31,16 @@ export function durationMs(min: number, max: number, range: string) {
   }
 }
 
+/** A moment, ms since the epoch: `10m` ago, or a date and time as ISO 8601 writes them (in UTC unless it names a zone). */
+export function moment(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text)
+  if (match) return Date.now() - Number(match[1]) * (unitMs[match[2] ?? ''] ?? Number.NaN)
+  const iso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?$/.exec(text)
+  const value = iso ? Date.parse(iso[1] && !iso[4] ? `${text}Z` : text) : Number.NaN
+  if (Number.isNaN(value)) refuse('It must be how long ago, such as 10m or 7d, or a time, such as 2026-01-31T12:00.')
+  return value
+}
+
 /** `S[:H]`: the soft limit, and the hard one, which is five times as high if it is not given. */
 export function concurrency(text: string): { soft: number; hard: number } {
   const match = /^(\d+)(?::(\d+))?$/.exec(text)

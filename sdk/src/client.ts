@@ -1,6 +1,7 @@
 import { cutOff, LittleCloudError } from './errors.ts'
 import { type ExecOptions, type ExecSession, openExec } from './exec.ts'
 import { call, callJson, type Target } from './http.ts'
+import { readLog } from './log.ts'
 import { readNdjson } from './ndjson.ts'
 import type {
   AppView,
@@ -11,6 +12,7 @@ import type {
   ErrorBody,
   InstanceView,
   LogLine,
+  LogQuery,
   ReleaseView,
   Status,
   Upload,
@@ -100,18 +102,9 @@ export class Client {
     return callJson(this.#target, '/v1/ps', { query: { app } })
   }
 
-  /** Past lines, then with `follow` those to come until `signal` ends it. */
-  async *logs(
-    app: string,
-    options: { follow?: boolean; sinceMs?: number | undefined; tail?: number | undefined } & Waits = {},
-  ): AsyncGenerator<LogLine> {
-    const { follow = false, sinceMs, tail, signal } = options
-    const query = { follow, since: sinceMs, tail }
-    const response = await call(this.#target, `${appPath(app)}/logs`, { query, signal })
-    for await (const line of readNdjson<LogLine | ErrorBody>(response.body!, 'the log was read')) {
-      if ('error' in line) throw new LittleCloudError(line.error)
-      yield line
-    }
+  /** Past lines, then with `follow` those to come until `signal` ends it, also over a restart of the cloud. */
+  logs(app: string, { signal, ...query }: LogQuery & Waits = {}): AsyncGenerator<LogLine> {
+    return readLog(this.#target, `${appPath(app)}/logs`, query, signal)
   }
 
   exec(app: string, options: ExecOptions): ExecSession {

@@ -93,9 +93,30 @@ export interface ReleaseView {
 
 export interface LogLine {
   at: number
+  /** '' for what is said of the app as a whole. */
   instance: string
+  release: number
+  /** system: what the cloud itself says, such as lines that were dropped. */
   stream: 'stdout' | 'stderr' | 'system'
   text: string
+  /** The line was longer than 16 KiB: its next part follows. */
+  continues?: boolean | undefined
+  /** Its place in the log. */
+  cursor: string
+}
+
+/** Which lines of a log; times are ms since the epoch. */
+export interface LogQuery {
+  /** Go on with what is written from now on. */
+  follow?: boolean | undefined
+  from?: number | undefined
+  to?: number | undefined
+  /** At most so many past lines. */
+  tail?: number | undefined
+  /** Only lines that hold this text. */
+  grep?: string | undefined
+  instance?: string | undefined
+  release?: number | undefined
 }
 
 export type CostBy = 'app' | 'hour' | 'day' | 'team'

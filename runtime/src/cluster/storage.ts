@@ -24,13 +24,12 @@ async function ensureAll(cluster: Cluster, nats: NatsConnection, deadlineMs: num
 }
 
 async function ensureStream(manager: JetStreamManager, name: StreamName): Promise<void> {
-  const limits: { subjects: readonly string[]; maxAgeMs?: number; maxBytes?: number } = streams[name]
+  const limits: { subjects: readonly string[]; maxAgeMs?: number } = streams[name]
   const config = {
     subjects: [...limits.subjects],
     // Long enough for a sender that was cut off to repeat itself; NATS keeps each id in memory for as long.
     duplicate_window: nanos(2 * 60_000),
     max_age: nanos(limits.maxAgeMs ?? 0),
-    max_bytes: limits.maxBytes ?? -1,
   }
   try {
     await manager.streams.info(name)

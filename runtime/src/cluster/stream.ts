@@ -5,6 +5,7 @@ import { LittleError } from '../core/errors.ts'
 import type { Cluster } from './connect.ts'
 import { ClusterAway, ClusterRefused } from './errors.ts'
 import { decode, encode } from './json.ts'
+import type { LogStreamName } from './log-streams.ts'
 import { orderedSession, type Start } from './ordered.ts'
 import type { StreamName } from './subjects.ts'
 import { type WriteOptions, type Written, write } from './write.ts'
@@ -19,14 +20,16 @@ export interface StreamMessage<T> {
 }
 
 export interface ReadOptions<T> {
-  stream: StreamName
-  /** A subject or a pattern of it, e.g. subjects.logs(team, app). */
+  stream: StreamName | LogStreamName
+  /** A subject or a pattern of it, e.g. subjects.logsOf(team, app). */
   filter: string
   schema: z.ZodType<T>
   start: Start
   /** false: ends once everything that was stored when the reading began was told. */
   follow: boolean
   signal?: AbortSignal
+  /** Looks at the bytes before anything is made of them: what it refuses costs no more than that. */
+  worthReading?: (data: Uint8Array) => boolean
   /** A message that does not fit the schema is left out; here the reader hears of it. */
   onUnreadable?: (sequence: number, error: unknown) => void
 }
@@ -91,9 +94,10 @@ export async function lastSequence(cluster: Cluster, stream: StreamName): Promis
 
 function understood<T>(
   message: { seq: number; subject: string; data: Uint8Array; info: { timestampNanos: number } },
-  { schema, onUnreadable }: ReadOptions<T>,
+  { schema, onUnreadable, worthReading }: ReadOptions<T>,
 ): StreamMessage<T> | undefined {
   const { seq: sequence, subject, data, info } = message
+  if (worthReading && !worthReading(data)) return undefined
   try {
     const value = decode(data, schema, `message ${sequence} on ${subject}`)
     return { sequence, subject, at: info.timestampNanos / 1e6, value }

@@ -22,7 +22,7 @@ import type { AppName, NodeId, TeamId } from '../core/ids.ts'
  * |--------|------------------------|-------------------------|--------|---------------|------------------|
  * | USAGE  | usage.<node>           | UsageRecord[] (batch)   | host   | billing       | spooled until acknowledged; idempotent by (node, sequence) |
  * | EVENTS | events.<team>.<app>    | AppEvent (below)        | host, control | control, CLI | kept 7 days; a repeat is shown twice |
- * | LOGS   | logs.<team>.<app>      | LogSegment (below)      | host   | control       | kept by size; loss is said in the log itself |
+ * | LOGS_<team>_<app> | logs.<team>.<app>.<node> | LogSegment (below) | host | control    | kept by size and age, a stream for each app (log-streams.ts); loss is said in the log itself |
  *
  * Core NATS: soft state and questions. Nothing here is kept.
  *
@@ -46,14 +46,14 @@ export const keys = {
 export const streams = {
   USAGE: { subjects: ['usage.>'] },
   EVENTS: { subjects: ['events.>'], maxAgeMs: 7 * 24 * 3_600_000 },
-  LOGS: { subjects: ['logs.>'], maxBytes: 1024 * 1024 * 1024 },
 } as const
 export type StreamName = keyof typeof streams
 
 export const subjects = {
   usage: (node: NodeId) => `usage.${node}`,
   events: (team: TeamId, app: AppName) => `events.${team}.${app}`,
-  logs: (team: TeamId, app: AppName) => `logs.${team}.${app}`,
+  logs: (team: TeamId, app: AppName, node: NodeId) => `logs.${team}.${app}.${node}`,
+  logsOf: (team: TeamId, app: AppName) => `logs.${team}.${app}.>`,
   softNode: (node: NodeId) => `soft.node.${node}`,
   softNodes: 'soft.node.*',
   askHost: (node: NodeId, question: HostQuestion) => `ask.host.${node}.${question}`,
@@ -83,13 +83,18 @@ export interface LogLine {
   /** ms since the epoch */
   at: number
   instance: string
+  release: number
   stream: 'stdout' | 'stderr' | 'system'
   text: string
+  /** The line was too long for one: its next part follows. */
+  continues?: boolean
 }
 
-/** A segment is sent after 250 ms or 64 KiB, whichever comes first. */
+/** A segment is sent after 250 ms or 64 KiB, whichever comes first, and later where many apps write at once. */
 export interface LogSegment {
   lines: LogLine[]
+  /** The node's number of the last line: what comes again after a crash is known by it. */
+  upTo: number
 }
 
 /**

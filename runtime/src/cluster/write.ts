@@ -12,6 +12,8 @@ export interface WriteOptions {
   lastSequence?: number
   headers?: MsgHdrs
   deadlineMs?: number
+  /** An answer that is lost is not asked for again: for a caller that has to look first what else was lost with it. */
+  once?: boolean
 }
 
 export interface Written {
@@ -26,7 +28,7 @@ export interface Written {
  * false (nats-server 2.15 judges conditions before ids): the caller looks for the id, see Bucket.
  */
 export async function write(cluster: Cluster, subject: string, data: Uint8Array, options: WriteOptions = {}) {
-  const { messageId = randomUUID(), lastSequence, headers, deadlineMs = 5_000 } = options
+  const { messageId = randomUUID(), lastSequence, headers, deadlineMs = 5_000, once = false } = options
   const deadline = performance.now() + deadlineMs
   const left = () => Math.max(1, deadline - performance.now())
   let cause: unknown
@@ -43,7 +45,7 @@ export async function write(cluster: Cluster, subject: string, data: Uint8Array,
       return { sequence: ack.seq, duplicate: ack.duplicate } satisfies Written
     } catch (error) {
       if (error instanceof JetStreamApiError) throw error
-      if (cluster.closing.aborted) throw error
+      if (cluster.closing.aborted || once) throw error
       if (error instanceof ClusterAway) {
         if (sent) break
         throw error

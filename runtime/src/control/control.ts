@@ -9,6 +9,7 @@ import { recover } from './deploy/recover.ts'
 import { openEvents } from './events.ts'
 import { Hosts } from './hosts.ts'
 import { clusterKey } from './key-file.ts'
+import { keepLogs } from './log-keeper.ts'
 import { openState } from './state.ts'
 import { ensureFirstTokens } from './tokens.ts'
 import { sweepUploads } from './uploads.ts'
@@ -39,12 +40,14 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
     await ensureFirstTokens(state, config.dataDir)
     await recover(cloud)
     await sweepUploads(config.dataDir, Date.now())
+    const stopKeepingLogs = keepLogs(cloud, cluster)
     const server = await buildServer(cloud, cluster)
     const url = await server.listen(config.listen)
     log.info({ url }, 'the control answers')
     return {
       url,
       async [Symbol.asyncDispose]() {
+        stopKeepingLogs()
         await server.close()
         cloud.hosts[Symbol.dispose]()
         await cluster.close()

@@ -236,7 +236,8 @@ export class Fleet extends EventEmitter<{
       ...(instance && { instance }),
     })
     if (kind !== 'ended') {
-      this.#tools.logs.source({ team: app.team, app: app.name, instance: instance ?? '' }).system(`${kind}: ${message}`)
+      const origin = { team: app.team, app: app.name, instance: instance ?? '', release }
+      this.#tools.logs.source(origin).system(`${kind}: ${message}`)
     }
   }
 }

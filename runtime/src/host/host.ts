@@ -58,7 +58,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   const templates = await openTemplates(config, machine, network)
   const images = new ImageCache(join(dataDir, 'images'), config.control)
   const secrets = await Secrets.open(cluster, clusterKey, join(dataDir, 'state', 'secrets.json'))
-  const logs = new LogShipper(cluster)
+  const logs = new LogShipper(cluster, { node, dir: join(dataDir, 'logs') })
 
   const cgroups = await openCgroups(node, log)
   const tools: HostTools = {

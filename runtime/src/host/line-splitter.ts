@@ -1,35 +1,41 @@
-/** A line that is longer comes as several. */
+/** A line that is longer comes as several parts, each but the last marked as one that goes on. */
 export const maxLineBytes = 16 * 1024
+
+export interface LinePart {
+  text: string
+  continues: boolean
+}
 
 /** Bytes to lines, whatever the chunks; a character is never cut in two, and bytes that are not UTF-8 become U+FFFD. */
 export class LineSplitter {
   #rest = Buffer.alloc(0)
 
-  push(chunk: Uint8Array): string[] {
+  push(chunk: Uint8Array): LinePart[] {
     const bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : Buffer.from(chunk)
-    const lines: string[] = []
+    const parts: LinePart[] = []
     let start = 0
     for (;;) {
       const end = bytes.indexOf(10, start)
       const stop = end < 0 ? bytes.length : end
       while (stop - start > maxLineBytes) {
         const cut = characterStart(bytes, start + maxLineBytes)
-        lines.push(bytes.toString('utf8', start, cut))
+        parts.push({ text: bytes.toString('utf8', start, cut), continues: true })
         start = cut
       }
       if (end < 0) break
-      lines.push(bytes.toString('utf8', start, bytes[end - 1] === 13 && end > start ? end - 1 : end))
+      const lineEnd = bytes[end - 1] === 13 && end > start ? end - 1 : end
+      parts.push({ text: bytes.toString('utf8', start, lineEnd), continues: false })
       start = end + 1
     }
     this.#rest = Buffer.from(bytes.subarray(start)) // a copy, so that a large chunk is not kept for its tail
-    return lines
+    return parts
   }
 
   /** The unfinished last line, if any. */
-  end(): string[] {
+  end(): LinePart[] {
     const rest = this.#rest
     this.#rest = Buffer.alloc(0)
-    return rest.length > 0 ? [rest.toString()] : []
+    return rest.length > 0 ? [{ text: rest.toString(), continues: false }] : []
   }
 }
 

@@ -1,95 +1,103 @@
-import type { LogLine } from '../cluster/subjects.ts'
+import type { LogSegment } from '../cluster/subjects.ts'
+import type { AppName, TeamId } from '../core/ids.ts'
 import { KIB, MIB } from '../core/units.ts'
+import type { LogEntry } from './log-journal.ts'
+import { lineBytes, said } from './log-rate.ts'
 
 const segmentBytes = 64 * KIB
-/** What one app may keep in the agent's memory while NATS is away. */
+/** What one app may keep in the agent's memory while its lines cannot be sent. */
 const keepBytes = 1 * MIB
-/** What an app may print over time, and at once; more floods the disk of everybody's log stream. */
-const bytesPerSecond = 256 * KIB
-const burstBytes = 4 * MIB
-/** Instance, time and JSON around a text; roughly. */
-const lineOverheadBytes = 80
+/** NATS acknowledges log segments before they are on its disk: what it may still lose is kept for as long. */
+const rememberedMs = 2_000
 
-/** One app's lines on their way out. Bounded twice: by what it may keep and by what it may print per second. */
+/** One app's lines on their way out: kept until they are stored, oldest given up first. */
 export class LogQueue {
+  readonly team: TeamId
+  readonly app: AppName
   readonly subject: string
-  #lines: LogLine[] = []
-  #bytes = 0
-  #tokens = burstBytes
-  #refilledAt: number
-  #tooFast = 0
+  /** What is stored already is not known: after a start of the agent, a failed sending, an outage. */
+  unsure = true
+  #entries: LogEntry[] = []
+  #stored: { entries: LogEntry[]; at: number }[] = []
   #tooOld = 0
+  /** How many of these the segment under way tells of. */
+  #told = 0
+  bytes = 0
 
-  constructor(subject: string, now = Date.now()) {
+  constructor({ team, app, subject }: { team: TeamId; app: AppName; subject: string }) {
+    this.team = team
+    this.app = app
     this.subject = subject
-    this.#refilledAt = now
   }
 
   get isEmpty(): boolean {
-    return this.#lines.length === 0 && this.#tooOld === 0
+    return this.#entries.length === 0
   }
 
   get isSegmentFull(): boolean {
-    return this.#bytes >= segmentBytes
+    return this.bytes >= segmentBytes
   }
 
-  add(line: LogLine): void {
-    const bytes = size(line)
-    this.#tokens = Math.min(burstBytes, this.#tokens + ((line.at - this.#refilledAt) / 1000) * bytesPerSecond)
-    this.#refilledAt = line.at
-    if (line.stream !== 'system' && bytes > this.#tokens) {
-      this.#tooFast += 1
-      return
-    }
-    this.#tokens -= bytes
-    if (this.#tooFast > 0) {
-      this.#push(said(line, `${this.#tooFast} lines were dropped: more than ${bytesPerSecond / KIB} KiB/s for long`))
-      this.#tooFast = 0
-    }
-    this.#push(line)
+  /** The number of the oldest line that is not known to be stored. */
+  get oldest(): number | undefined {
+    return this.#entries[0]?.sequence
   }
 
-  /** The next segment's lines, with a line about those that had to go before them. */
-  take(): LogLine[] {
-    const taken: LogLine[] = []
+  push(entry: LogEntry): void {
+    this.#entries.push(entry)
+    this.bytes += lineBytes(entry)
+    if (this.bytes > keepBytes) this.shed()
+  }
+
+  /** The next lines to send, after a line about those that had to go before them. They stay here until `stored`. */
+  segment(): LogSegment {
     let bytes = 0
     let count = 0
-    for (const line of this.#lines) {
-      bytes += size(line)
+    for (const entry of this.#entries) {
+      bytes += lineBytes(entry)
       if (count > 0 && bytes > segmentBytes) break
       count += 1
     }
-    const lines = this.#lines.splice(0, count)
-    for (const line of lines) this.#bytes -= size(line)
-    if (this.#tooOld > 0 && lines[0]) {
-      taken.push(said(lines[0], `${this.#tooOld} lines were dropped: they could not be sent and memory is bounded`))
-      this.#tooOld = 0
-    }
-    return [...taken, ...lines]
+    const entries = this.#entries.slice(0, count)
+    const lines = entries.map(({ sequence: _, team: _team, app: _app, ...line }) => line)
+    const text = `${this.#tooOld} lines were dropped: they could not be sent and memory is bounded`
+    this.#told = this.#tooOld
+    if (this.#tooOld > 0 && lines[0]) lines.unshift(said(lines[0], text))
+    return { lines, upTo: entries.at(-1)?.sequence ?? 0 }
   }
 
-  /** They could not be sent: first again, if there is still room. */
-  putBack(lines: LogLine[]): void {
-    this.#lines.unshift(...lines)
-    for (const line of lines) this.#bytes += size(line)
-    this.#bound()
+  /** The segment has been acknowledged. */
+  sent({ upTo }: LogSegment): void {
+    this.#tooOld -= this.#told
+    this.stored(upTo)
   }
 
-  #push(line: LogLine): void {
-    this.#lines.push(line)
-    this.#bytes += size(line)
-    this.#bound()
-  }
-
-  #bound(): void {
-    if (this.#bytes <= keepBytes) return
+  /** Everything up to that number is in the stream. */
+  stored(upTo: number, now = Date.now()): void {
     let count = 0
-    // A quarter at once: dropping line by line would move the whole array for each.
-    while (this.#bytes > keepBytes * 0.75 && count < this.#lines.length - 1) this.#bytes -= size(this.#lines[count++]!)
-    this.#lines.splice(0, count)
+    while ((this.#entries[count]?.sequence ?? Number.POSITIVE_INFINITY) <= upTo) count += 1
+    const entries = this.#entries.splice(0, count)
+    for (const entry of entries) this.bytes -= lineBytes(entry)
+    this.#stored = this.#stored.filter(({ at }) => now - at < rememberedMs)
+    if (entries.length > 0) this.#stored.push({ entries, at: now })
+    this.unsure = false
+  }
+
+  /** NATS may have lost what it took last, or taken what it did not acknowledge: it is to be asked before the next sending. */
+  doubt(now = Date.now()): void {
+    const again = this.#stored.filter(({ at }) => now - at < rememberedMs).flatMap(({ entries }) => entries)
+    this.#stored = []
+    this.#entries = [...again, ...this.#entries]
+    for (const entry of again) this.bytes += lineBytes(entry)
+    this.unsure = true
+  }
+
+  /** Gives up the oldest quarter at once: line by line would move the whole array for each. */
+  shed(): void {
+    const goal = this.bytes * 0.75
+    let count = 0
+    while (this.bytes > goal && count < this.#entries.length - 1) this.bytes -= lineBytes(this.#entries[count++]!)
+    this.#entries.splice(0, count)
     this.#tooOld += count
   }
 }
-
-const size = (line: LogLine) => line.text.length + lineOverheadBytes
-const said = ({ at, instance }: LogLine, text: string): LogLine => ({ at, instance, stream: 'system', text })

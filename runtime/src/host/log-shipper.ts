@@ -1,11 +1,17 @@
 import type { Cluster } from '../cluster/connect.ts'
-import { publish } from '../cluster/stream.ts'
-import { type LogLine, type LogSegment, subjects } from '../cluster/subjects.ts'
-import type { AppName, TeamId } from '../core/ids.ts'
+import { type LogLine, subjects } from '../cluster/subjects.ts'
+import type { AppName, NodeId, TeamId } from '../core/ids.ts'
+import { MIB } from '../core/units.ts'
 import { LineSplitter } from './line-splitter.ts'
+import { LogFlow, type LogReader } from './log-flow.ts'
+import { LogJournal } from './log-journal.ts'
 import { LogQueue } from './log-queue.ts'
+import { LogRate } from './log-rate.ts'
+import { LogSender } from './log-sender.ts'
 
-const sendAfterMs = 250
+/** Of all apps together, while NATS takes nothing. */
+const keepBytes = 64 * MIB
+const forgetEveryMs = 1_000
 
 export interface LogSource {
   write(stream: 'stdout' | 'stderr', bytes: Uint8Array): void
@@ -15,89 +21,117 @@ export interface LogSource {
   close(): void
 }
 
+/** Whose lines they are. */
+export interface LogOrigin {
+  team: TeamId
+  app: AppName
+  instance: string
+  release: number
+}
+
 /**
- * Carries what instances print to logs.<team>.<app>, in segments of at most 250 ms or 64 KiB. Never waits: what cannot
- * be sent is kept in bounded memory, oldest lines go first, and the log itself says how many went.
+ * Carries what instances print to logs.<team>.<app>.<node>, in segments. Never waits: what cannot be sent is kept in
+ * bounded memory, oldest lines go first, and the log itself says how many went.
  */
 export class LogShipper implements AsyncDisposable {
-  readonly #cluster: Cluster
+  readonly #node: NodeId
+  readonly #journal: LogJournal
+  readonly #sender: LogSender
   readonly #queues = new Map<string, LogQueue>()
-  readonly #timers = new Map<LogQueue, NodeJS.Timeout>()
-  readonly #sending = new Map<LogQueue, Promise<void>>()
-  #closed = false
+  readonly #rates = new Map<LogQueue, LogRate>()
+  readonly #timer: NodeJS.Timeout
+  /** For the metrics. */
+  readonly counted = { lines: 0, shed: 0 }
 
-  constructor(cluster: Cluster) {
-    this.#cluster = cluster
+  constructor(cluster: Cluster, { node, dir }: { node: NodeId; dir: string }) {
+    this.#node = node
+    this.#journal = new LogJournal(dir)
+    this.#sender = new LogSender(cluster)
+    for (const entry of this.#journal.left()) {
+      const queue = this.#queue(entry.team, entry.app)
+      queue.push(entry)
+      this.#sender.soon(queue)
+    }
+    this.#timer = setInterval(() => this.#forget(), forgetEveryMs)
   }
 
-  source({ team, app, instance }: { team: TeamId; app: AppName; instance: string }): LogSource {
-    const queue = this.#queue(subjects.logs(team, app))
+  /** `reader`: who is held up when the program prints faster than the agent reads. */
+  source({ team, app, instance, release }: LogOrigin, reader?: LogReader): LogSource {
     const splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() }
-    const add = (stream: LogLine['stream'], texts: string[]) => {
+    const flow = reader && new LogFlow(reader)
+    const take = (stream: 'stdout' | 'stderr', parts: ReturnType<LineSplitter['push']>) => {
       const at = Date.now()
-      for (const text of texts) queue.add({ at, instance, stream, text })
-      if (texts.length > 0) this.#sendSoon(queue)
+      for (const { text, continues } of parts) {
+        this.#add(team, app, { at, instance, release, stream, text, ...(continues && { continues }) })
+      }
     }
     return {
-      write: (stream, bytes) => add(stream, splitters[stream].push(bytes)),
-      system: (text) => add('system', [text]),
+      write: (stream, bytes) => {
+        const parts = splitters[stream].push(bytes)
+        flow?.took(bytes.length, parts.length)
+        take(stream, parts)
+      },
+      system: (text) => this.#add(team, app, { at: Date.now(), instance, release, stream: 'system', text }),
       close: () => {
-        for (const stream of ['stdout', 'stderr'] as const) add(stream, splitters[stream].end())
+        flow?.close()
+        for (const stream of ['stdout', 'stderr'] as const) take(stream, splitters[stream].end())
       },
     }
   }
 
-  /** Sends what is there for at most 2 s. */
+  get queuedBytes(): number {
+    return [...this.#queues.values()].reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
+  get droppedLines(): number {
+    return [...this.#rates.values()].reduce((sum, { droppedLines }) => sum + droppedLines, 0)
+  }
+
+  /** Sends what is there for at most 2 s; the rest stays in the journal. */
   async close(): Promise<void> {
-    this.#closed = true
-    for (const queue of this.#queues.values()) this.#send(queue)
-    const late = new Promise((resolve) => setTimeout(resolve, 2_000).unref())
-    await Promise.race([Promise.all(this.#sending.values()), late])
+    clearInterval(this.#timer)
+    await this.#sender.close([...this.#queues.values()])
+    this.#forget()
+    this.#journal.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  #queue(subject: string): LogQueue {
-    const found = this.#queues.get(subject) ?? new LogQueue(subject)
-    this.#queues.set(subject, found)
-    return found
+  #add(team: TeamId, app: AppName, line: LogLine): void {
+    const queue = this.#queue(team, app)
+    for (const admitted of this.#rates.get(queue)!.admit(line)) {
+      this.counted.lines += 1
+      queue.push(this.#journal.append({ team, app, ...admitted }))
+    }
+    this.#sender.soon(queue)
   }
 
-  #sendSoon(queue: LogQueue): void {
-    if (this.#sending.has(queue)) return
-    if (queue.isSegmentFull) this.#send(queue)
-    else if (!this.#timers.has(queue))
-      this.#timers.set(
-        queue,
-        setTimeout(() => this.#send(queue), sendAfterMs),
-      )
+  #queue(team: TeamId, app: AppName): LogQueue {
+    const subject = subjects.logs(team, app, this.#node)
+    let queue = this.#queues.get(subject)
+    if (!queue) {
+      queue = new LogQueue({ team, app, subject })
+      this.#queues.set(subject, queue)
+      this.#rates.set(queue, new LogRate())
+    }
+    return queue
   }
 
-  /** One message at a time per app, so that lines stay in order. */
-  #send(queue: LogQueue): void {
-    clearTimeout(this.#timers.get(queue))
-    this.#timers.delete(queue)
-    if (this.#sending.has(queue)) return
-    const sending = this.#drain(queue).finally(() => {
-      this.#sending.delete(queue)
-      if (!queue.isEmpty && !this.#closed) this.#sendSoon(queue)
-    })
-    this.#sending.set(queue, sending)
-  }
-
-  async #drain(queue: LogQueue): Promise<void> {
-    while (!queue.isEmpty && (this.#cluster.now || this.#closed)) {
-      const segment: LogSegment = { lines: queue.take() }
-      try {
-        await publish(this.#cluster, queue.subject, segment, { deadlineMs: this.#closed ? 1_500 : 10_000 })
-      } catch (error) {
-        queue.putBack(segment.lines)
-        this.#cluster.log?.debug({ error: String(error) }, 'log lines are kept and sent later')
-        return
-      }
-      if (!queue.isSegmentFull) return
+  #forget(): void {
+    let oldest: number | undefined
+    let largest: LogQueue | undefined
+    let bytes = 0
+    for (const queue of this.#queues.values()) {
+      bytes += queue.bytes
+      if (!largest || queue.bytes > largest.bytes) largest = queue
+      if (queue.oldest !== undefined) oldest = Math.min(oldest ?? Number.POSITIVE_INFINITY, queue.oldest)
+    }
+    this.#journal.forget(oldest)
+    if (bytes > keepBytes && largest) {
+      largest.shed()
+      this.counted.shed += 1
     }
   }
 }

@@ -7,10 +7,8 @@ import { z } from 'zod'
 import { startNats } from '../../../test/harness/nats.ts'
 import { ensureStorage } from '../cluster/storage.ts'
 import { read } from '../cluster/stream.ts'
-import type { LogSegment } from '../cluster/subjects.ts'
-import { appName, nodeId, teamId } from '../core/ids.ts'
+import { nodeId } from '../core/ids.ts'
 import { UsageRecord } from '../model/usage.ts'
-import { LogShipper } from './log-shipper.ts'
 import { Meter } from './meter.ts'
 import { UsageSender } from './usage-sender.ts'
 
@@ -50,35 +48,4 @@ test('what a node metered reaches the stream once and in order, over kills of NA
   )
   assert.deepEqual(meter.progress, { closed: 3_000, acknowledged: 3_000 })
   meter.close()
-})
-
-test('what instances print arrives in order, whole, also what was printed while NATS was away', async (t) => {
-  const nats = await startNats(t)
-  const cluster = nats.open()
-  await ensureStorage(cluster)
-  const shipper = new LogShipper(cluster)
-  const source = shipper.source({ team: teamId('main'), app: appName('hello'), instance: 'i-1' })
-  source.write('stdout', Buffer.from('one\ntw'))
-  await nats.kill()
-  source.write('stdout', Buffer.from('o\n'))
-  source.write('stderr', Buffer.from('three\nfour'))
-  await nats.start()
-  source.system('five')
-  source.close()
-
-  const texts: string[] = []
-  const schema = z.custom<LogSegment>()
-  const filter = 'logs.main.hello'
-  for await (const { value } of read(cluster, {
-    stream: 'LOGS',
-    filter,
-    schema,
-    start: { at: 'first' },
-    follow: true,
-  })) {
-    texts.push(...value.lines.map(({ text }) => text))
-    if (texts.includes('four')) break
-  }
-  assert.deepEqual(texts, ['one', 'two', 'three', 'five', 'four'])
-  await shipper.close()
 })

@@ -95,6 +95,13 @@ export class Spool<T extends Spooled> {
     while (this.#segments[1] && this.#segments[1].first <= upTo + 1) rmSync(this.#segments.shift()!.file)
   }
 
+  /** Gives up the oldest segments beyond that number, acknowledged or not; true if any had to go. */
+  trim(keepSegments: number): boolean {
+    const surplus = this.#segments.splice(0, Math.max(0, this.#segments.length - keepSegments))
+    for (const { file } of surplus) rmSync(file)
+    return surplus.length > 0
+  }
+
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file)
     this.#file = undefined

@@ -179,8 +179,8 @@ const hookFolder = '/etc/littlecloud/hooks'
 
 /** Everything the program writes goes to the app's log, and its last lines are kept for the error that may come. */
 export function connectLogs(instance: Instance, lastLines: LastLines, tools: HostTools) {
-  const { team, app, id } = instance.record
-  const source = tools.logs.source({ team, app, instance: id })
+  const { team, app, id, release } = instance.record
+  const source = tools.logs.source({ team, app, instance: id, release }, instance.vm.guest)
   instance.vm.guest.on('log', (stream, bytes) => {
     lastLines.add(bytes)
     source.write(stream, bytes)

@@ -1,5 +1,6 @@
 import { KeyExists } from '../../cluster/errors.ts'
 import { list } from '../../cluster/list.ts'
+import { ensureLogStream } from '../../cluster/log-streams.ts'
 import { keys } from '../../cluster/subjects.ts'
 import type { AppName } from '../../core/ids.ts'
 import type { App } from '../../model/app.ts'
@@ -30,6 +31,7 @@ export async function writeRelease(cloud: Cloud, plan: Plan, image: Imported): P
   mayDeploy(app, known?.value, plan.settings.canary)
   const fresh = { team, name: app, release: 0, newest: 0, hostname, createdAt: now, stopped: false }
   const appRevision = known?.revision ?? (await cloud.state.apps.create(appKey, fresh))
+  await ensureLogStream(cloud.state.apps.cluster, team, app)
   const taken = await list(cloud.state.releases, `${appKey}.*`)
   const number = 1 + Math.max(0, ...taken.map(({ value }) => value.number))
   const release = releaseOf(plan, image, number, now)
