@@ -104,4 +104,9 @@ export const verbs: Verb[] = [
     summary: 'show what was used and what it costs',
     load: async () => (await import('./cost.ts')).costCommand,
   },
+  {
+    name: 'verify',
+    summary: 'check signed records',
+    load: async () => (await import('./verify.ts')).verifyCommand,
+  },
 ]

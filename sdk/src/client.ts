@@ -18,6 +18,7 @@ import type {
   Upload,
   WhoAmI,
 } from './types.ts'
+import type { UsageLine } from './usage/verify.ts'
 
 export interface ClientOptions {
   /** Of the control, such as `http://localhost:8090`. */
@@ -127,6 +128,17 @@ export class Client {
     query: { app?: string | undefined; from?: number | undefined; to?: number | undefined } = {},
   ): Promise<CostRow[]> {
     return callJson(this.#target, '/v1/cost', { query: { by, ...query } })
+  }
+
+  /** The signed usage records, with what verifyUsage needs; `from` and `to` are ms since the epoch, in whole hours. */
+  async *usage(
+    query: { from?: number | undefined; to?: number | undefined; node?: string | undefined } = {},
+  ): AsyncGenerator<UsageLine> {
+    const response = await call(this.#target, '/v1/usage', { query })
+    for await (const line of readNdjson<UsageLine | ErrorBody>(response.body!, 'the usage was read')) {
+      if ('error' in line) throw new LittleCloudError(line.error)
+      yield line
+    }
   }
 
   status(): Promise<Status> {

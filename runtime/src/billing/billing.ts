@@ -15,7 +15,7 @@ import { CostQuery } from '../model/cost.ts'
 import { Node } from '../model/node.ts'
 import { UsageRecord, usageKey } from '../model/usage.ts'
 import type { BillingConfig } from './config.ts'
-import { cost } from './cost.ts'
+import { audit, cost } from './cost.ts'
 import { Intake } from './intake.ts'
 import { openStore } from './store.ts'
 
@@ -33,7 +33,10 @@ export async function startBilling(config: BillingConfig, log: Logger): Promise<
       intake.nodeKnown(change.key)
     },
   })
-  const stopAnswering = answer(cluster, subjects.askBilling('cost'), CostQuery, (query) => cost(database, query))
+  const stops = [
+    answer(cluster, subjects.askBilling('cost'), CostQuery, (query) => cost(database, query)),
+    answer(cluster, subjects.askBilling('audit'), CostQuery, (query) => audit(database, intake.position, query)),
+  ]
   const ending = new AbortController()
   const reading = takeInForEver(cluster, intake, ending.signal)
   // A read model that cannot be written is nothing to go on with: the process ends, and the supervisor starts it again.
@@ -41,7 +44,7 @@ export async function startBilling(config: BillingConfig, log: Logger): Promise<
   return {
     async [Symbol.asyncDispose]() {
       ending.abort()
-      stopAnswering()
+      for (const stop of stops) stop()
       await reading
       await nodes.close()
       await cluster.close()

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { CostQuery, CostRow } from '../model/cost.ts'
+import type { CostAudit, CostQuery, CostRow } from '../model/cost.ts'
 import { defaultPrices, type Prices, priceOf } from '../model/price.ts'
 
 const msPerHour = 3_600_000
@@ -27,6 +27,13 @@ export function cost(database: DatabaseSync, query: CostQuery, prices: Prices = 
     last: Math.floor((query.toMs ?? Number.MAX_SAFE_INTEGER) / msPerHour),
   })
   return (rows as unknown as Row[]).map((row) => toCost(row, prices))
+}
+
+/** The costs with what somebody needs who counts them again from the records. */
+export function audit(database: DatabaseSync, position: number, query: CostQuery, prices = defaultPrices): CostAudit {
+  const { perVcpuHour, perGibHour, perEgressGb } = prices
+  const texts = { perVcpuHour: `${perVcpuHour}`, perGibHour: `${perGibHour}`, perEgressGb: `${perEgressGb}` }
+  return { position, rows: cost(database, query, prices), prices: texts }
 }
 
 interface Row {

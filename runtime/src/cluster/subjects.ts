@@ -139,8 +139,8 @@ export interface HostInstance {
 
 /** `instances`: {} → HostInstance[]. `exec`: ExecStart → { ok } | error fields. `end`: {team, app} → { ended }. */
 export type HostQuestion = 'instances' | 'exec' | 'end'
-/** `cost`: CostQuery → CostRow[]; see model/cost.ts. */
-export type BillingQuestion = 'cost'
+/** `cost`: CostQuery → CostRow[]; `audit`: CostQuery → CostAudit; see model/cost.ts. */
+export type BillingQuestion = 'cost' | 'audit'
 
 export interface ExecStart {
   session: string

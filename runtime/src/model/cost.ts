@@ -28,3 +28,14 @@ export const CostRow = z.object({
   microcredits: z.string(),
 })
 export type CostRow = z.infer<typeof CostRow>
+
+const integer = z.string().regex(/^\d+$/)
+
+/** The rows as they were when all messages of USAGE up to `position` had been counted, and no other. */
+export const CostAudit = z.object({
+  position: z.number().int(),
+  rows: z.array(CostRow),
+  /** Micro-credits, as text. */
+  prices: z.object({ perVcpuHour: integer, perGibHour: integer, perEgressGb: integer }),
+})
+export type CostAudit = z.infer<typeof CostAudit>

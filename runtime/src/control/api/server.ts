@@ -20,6 +20,7 @@ import { imageRoutes } from './images.ts'
 import { logRoutes } from './logs.ts'
 import { statusRoutes } from './status.ts'
 import { uploadRoutes } from './uploads.ts'
+import { usageRoutes } from './usage.ts'
 import { whoRoutes } from './who.ts'
 
 /** The API of the control, not yet listening. */
@@ -52,6 +53,7 @@ export async function buildServer(cloud: Cloud, cluster: Cluster) {
   costRoutes(server, cloud, cluster)
   statusRoutes(server, cloud, cluster)
   uploadRoutes(server, cloud)
+  usageRoutes(server, cloud, cluster)
   imageRoutes(server, cloud)
   whoRoutes(server, cloud)
   return server
