@@ -65,14 +65,34 @@ test('an app is deployed, listed, read, entered, stopped and removed from the co
 
   assert.match((await run(['apps'])).out, /^tiny +live +2 +\d+ s +http:\/\/tiny\.localhost:8080/m)
   assert.equal(JSON.parse((await run(['ps', '--json'])).out)[0].state, 'parked')
-  assert.match((await run(['releases', 'tiny'])).out, /^1 +replaced/m)
+  assert.match((await run(['releases', 'tiny'])).out, /^1 +kept/m)
   assert.equal((await run(['open', 'tiny'])).out, 'http://tiny.localhost:8080\n')
   assert.match((await run(['whoami'])).out, /^owner of the team main/)
 
   const entered = await run(['exec', 'tiny', '--', 'cat', '-u'], {}, 'typed\n')
   assert.deepEqual([entered.code, entered.out], [7, 'cat -u\ntyped\n'])
 
+  assert.match((await run(['rollback', 'tiny'])).out, /^Live is release 1 of tiny, at http/m)
+  assert.match((await run(['deploy', image, '--canary', '10'])).out, /^10 % of the requests at \S+ go to release 3$/m)
+  assert.match((await run(['releases', 'tiny'])).out, /^3 +canary 10 % /m)
+  assert.match((await run(['apps'])).out, /^tiny +live +1, 3 \(10 %\)/m)
+  assert.equal(JSON.parse((await run(['promote', 'tiny', '--json'])).out).release, 3)
+  const back = await run(['rollback', 'tiny', '2', '--json'])
+  assert.deepEqual([back.code, JSON.parse(back.out).release], [0, 2])
+
   assert.match((await run(['stop', 'tiny'])).out, /tiny is stopped/)
+  assert.match((await run(['start', 'tiny'])).out, /^tiny release 2;/m)
+  for (const [args, why] of [
+    [['rollback', 'tiny', '0'], /from 1 to/],
+    [['rollback', 'tiny', '9'], /no release 9 of tiny/],
+    [['promote', 'tiny'], /has no canary/],
+    [['deploy', image, '--canary', '100'], /from 1 to 99/],
+    [['start', 'nobody'], /no app nobody/],
+  ] as const) {
+    const refused = await run([...args])
+    assert.equal(refused.code, 1)
+    assert.match(refused.error, why)
+  }
   assert.equal((await run(['rm', 'tiny'])).code, 0)
   assert.match((await run(['apps'])).out, /No apps yet/)
 })
