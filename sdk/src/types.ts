@@ -76,6 +76,8 @@ export interface InstanceView {
   requests: number
   /** How long it has been in this state. */
   sinceMs: number
+  /** By the image's HEALTHCHECK, looked at while it is awake; absent: it has none. */
+  health?: 'healthy' | 'failing' | 'unhealthy' | undefined
 }
 
 export interface ReleaseView {

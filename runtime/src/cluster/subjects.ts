@@ -71,8 +71,8 @@ export interface AppEvent {
   release: number
   node?: NodeId
   instance?: string
-  /** Steps of a deploy in their order: image, template, start, warm, parked; then `live` or `failed`. Others: woke, crashed, ended. */
-  kind: 'image' | 'template' | 'start' | 'warm' | 'parked' | 'live' | 'failed' | 'crashed' | 'ended'
+  /** Steps of a deploy in their order: image, template, start, warm, parked; then `live` or `failed`. Others: woke, crashed, unhealthy, ended. */
+  kind: 'image' | 'template' | 'start' | 'warm' | 'parked' | 'live' | 'failed' | 'crashed' | 'unhealthy' | 'ended'
   message: string
   tookMs?: number
   /** `status` as errorFields gives it. */
@@ -133,6 +133,8 @@ export interface HostInstance {
   incarnation: number
   memoryMib: number
   requests: number
+  /** By the image's HEALTHCHECK, looked at while it is awake; undefined: it has none. */
+  health?: 'healthy' | 'failing' | 'unhealthy' | undefined
   /** How long it has been in this state. */
   sinceMs: number
 }

@@ -12,7 +12,7 @@ const Event = z.object({
   release: z.number(),
   node: z.string().transform(nodeId).optional(),
   instance: z.string().optional(),
-  kind: z.enum(['image', 'template', 'start', 'warm', 'parked', 'live', 'failed', 'crashed', 'ended']),
+  kind: z.enum(['image', 'template', 'start', 'warm', 'parked', 'live', 'failed', 'crashed', 'unhealthy', 'ended']),
   message: z.string(),
   tookMs: z.number().optional(),
   error: z

@@ -22,6 +22,7 @@ const Instances: z.ZodType<HostInstance[]> = z.array(
     memoryMib: z.number(),
     requests: z.number(),
     sinceMs: z.number(),
+    health: z.enum(['healthy', 'failing', 'unhealthy']).optional(),
   }),
 )
 

@@ -50,7 +50,7 @@ export function answerQuestions(cluster: Cluster, fleet: Fleet, node: NodeId): (
 
 function instances(fleet: Fleet): HostInstance[] {
   const now = Date.now()
-  return fleet.instances.map(({ record, state, requests, sinceMs }) => ({
+  return fleet.instances.map(({ record, state, health, requests, sinceMs }) => ({
     team: record.team,
     app: record.app,
     release: record.release,
@@ -60,5 +60,6 @@ function instances(fleet: Fleet): HostInstance[] {
     memoryMib: record.memoryMib,
     requests,
     sinceMs: now - sinceMs,
+    health,
   }))
 }

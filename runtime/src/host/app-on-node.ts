@@ -54,14 +54,16 @@ export class AppOnNode {
     return this.instances.filter(({ record }) => record.release === release)
   }
 
+  /** What is there or comes, without what is to be replaced. */
   count(release: number): number {
-    return this.of(release).length + this.starts.of(release)
+    return this.of(release).filter(isWell).length + this.starts.of(release)
   }
 
   /** Instances of the release that can be asked: the awake ones first, then the oldest, so that extras come to rest. */
   usable(release: number): Instance[] {
     const rank = (instance: Instance) => (instance.state === 'running' ? 0 : instance.state === 'stopping' ? 1 : 2)
     return this.of(release)
+      .filter(isWell)
       .filter(({ state }) => state === 'running' || state === 'stopping' || state === 'parked')
       .sort((a, b) => rank(a) - rank(b) || a.record.createdAt - b.record.createdAt)
   }
@@ -95,7 +97,7 @@ export class AppOnNode {
     if (this.undecided) return []
     if (!this.wanted) return [...this.instances]
     const { ready, kept } = this.wanted
-    const stays = new Set<Instance>(ready.flatMap(({ number }) => this.of(number)))
+    const stays = new Set<Instance>(ready.flatMap(({ number }) => this.of(number).filter(isWell)))
     if (kept && now < kept.until) for (const first of this.#byAge(kept.release.number).slice(0, 1)) stays.add(first)
     const gone = this.instances.filter((instance) => !this.#stays(instance, stays.has(instance), now))
     return [...gone, ...ready.flatMap((release) => this.#extras(release, now))]
@@ -119,6 +121,10 @@ export class AppOnNode {
   }
 
   #byAge(release: number): Instance[] {
-    return this.of(release).sort((a, b) => a.record.createdAt - b.record.createdAt)
+    return this.of(release)
+      .filter(isWell)
+      .sort((a, b) => a.record.createdAt - b.record.createdAt)
   }
 }
+
+const isWell = ({ health }: Instance) => health !== 'unhealthy'

@@ -8,6 +8,7 @@ import { ForeignOnEmulated } from '../model/team.ts'
 import { AppOnNode, type Wanted } from './app-on-node.ts'
 import { endInstance } from './end.ts'
 import type { Instance } from './instance.ts'
+import { watchHealth } from './liveness.ts'
 import { removeInstance, type Started, startInstance } from './start.ts'
 import { AppCrashed, NoMemoryOnNode } from './start-errors.ts'
 import type { HostTools } from './tools.ts'
@@ -25,11 +26,14 @@ const reconcileEveryMs = 1_000
 export class Fleet extends EventEmitter<{
   available: [TeamId, AppName]
   gone: [Instance, Error]
+  unhealthy: [Instance]
   changed: [AppOnNode]
 }> {
   readonly #tools: HostTools
   readonly #apps = new Map<string, AppOnNode>()
   readonly #timer: NodeJS.Timeout
+  /** How to stop watching an instance's health. */
+  readonly #watched = new WeakMap<Instance, () => void>()
   #starts = 0
   #closed = false
 
@@ -63,6 +67,7 @@ export class Fleet extends EventEmitter<{
     for (const { number } of wanted.ready.filter(isNew)) app.failures.forget(number)
     app.starts.callOff(new Set(wanted.ready.map(({ number }) => number)))
     app.wanted = wanted
+    for (const instance of app.instances) this.#watchHealth(app, instance) // those that were adopted before
     this.#reconcile(app)
   }
 
@@ -181,6 +186,7 @@ export class Fleet extends EventEmitter<{
 
   #join(app: AppOnNode, { instance, lastLines }: Started) {
     app.instances.push(instance)
+    this.#watchHealth(app, instance)
     instance.on('changed', () => this.emit('changed', app))
     instance.on('broken', (error) => this.#broken(app, instance, error))
     instance.vm.guest.on('exited', ({ code, signal }) => {
@@ -190,8 +196,23 @@ export class Fleet extends EventEmitter<{
     this.emit('changed', app)
   }
 
+  #watchHealth(app: AppOnNode, instance: Instance) {
+    const { release: number } = instance.record
+    const release = app.ready(number)
+    if (!release || instance.health) return
+    const stop = watchHealth(instance, release.config, (error) => {
+      app.failed(number, error, Date.now())
+      this.#tell(app, number, 'unhealthy', error.message, errorFields(error), instance.id)
+      this.emit('unhealthy', instance)
+      this.emit('changed', app)
+      this.#reconcile(app)
+    })
+    if (stop) this.#watched.set(instance, stop)
+  }
+
   #broken(app: AppOnNode, instance: Instance, error: Error) {
     app.drop(instance)
+    this.#watched.get(instance)?.()
     app.failed(instance.record.release, error, Date.now())
     const { status: _, ...fields } = errorFields(error)
     this.#tell(app, instance.record.release, 'crashed', fields.message, fields, instance.id)
@@ -202,6 +223,7 @@ export class Fleet extends EventEmitter<{
 
   #end(app: AppOnNode, instance: Instance) {
     app.drop(instance)
+    this.#watched.get(instance)?.()
     instance.removeAllListeners() // its end is no crash
     this.#tell(app, instance.record.release, 'ended', `instance ${instance.id} ended`, undefined, instance.id)
     app.ending++
@@ -221,7 +243,7 @@ export class Fleet extends EventEmitter<{
   #tell(
     app: AppOnNode,
     release: number,
-    kind: 'failed' | 'crashed' | 'ended',
+    kind: 'failed' | 'crashed' | 'unhealthy' | 'ended',
     message: string,
     error?: { code: string; message: string; hint: string },
     instance?: string,

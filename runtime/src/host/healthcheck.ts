@@ -1,40 +1,42 @@
-import { once } from 'node:events'
-import net from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { ImageConfig } from '../model/release.ts'
 import type { ExecSession, ExecStart } from '../vm/guest-exec.ts'
 
-const longestMs = 30_000
+/** Of what the command says, only the end is passed on: enough for a reason. */
+const saidBytes = 400
+
+export interface Checked {
+  healthy: boolean
+  /** `exit code 1: cannot connect`, `no answer within 3 s` */
+  why: string
+}
 
 /** The command of the image's HEALTHCHECK; undefined if it has none. */
-export function healthcheckCommand({ healthcheck }: ImageConfig): string[] | undefined {
+export function healthcheckCommand({ healthcheck }: Pick<ImageConfig, 'healthcheck'>): string[] | undefined {
   const [kind, ...args] = healthcheck?.test ?? []
   if (kind === 'CMD' && args.length > 0) return args
   if (kind === 'CMD-SHELL' && args[0]) return ['/bin/sh', '-c', args[0]]
   return undefined
 }
 
-/**
- * Runs the image's HEALTHCHECK once, beside a connection on which nothing is asked: whether it passes also tells whether
- * the app can answer while a connection idles.
- */
-export async function checkHealth(
-  to: { address: string; port: number },
-  { config }: { config: ImageConfig },
+/** Runs the command once inside the instance. `late` resolves when its time is over; the command is killed then. */
+export async function runHealthcheck(
+  command: string[],
+  timeoutMs: number,
   exec: (start: ExecStart) => ExecSession,
-): Promise<'healthy' | 'unhealthy' | 'no answer'> {
-  const idle = net.connect({ host: to.address, port: to.port })
-  idle.on('error', () => {}) // the app may end it whenever it likes
-  const session = exec({ args: healthcheckCommand(config) ?? [] })
+  late: Promise<void>,
+): Promise<Checked> {
+  const session = exec({ args: command })
+  let said = ''
+  session.on('output', (_stream, bytes) => {
+    said = (said + bytes.toString('utf8')).slice(-saidBytes)
+    session.consumed(bytes.length)
+  })
   try {
-    await Promise.race([once(idle, 'connect').catch(() => {}), delay(1_000)])
-    session.on('output', (_stream, bytes) => session.consumed(bytes.length)) // for Docker's `inspect`; nobody here asks
-    const late = delay(Math.min(config.healthcheck?.timeoutMs || longestMs, longestMs)).then(() => undefined)
     const code = await Promise.race([session.exit, late])
-    if (code === undefined) return 'no answer'
-    return code === 0 ? 'healthy' : 'unhealthy'
+    if (code === undefined) return { healthy: false, why: `no answer within ${timeoutMs / 1000} s` }
+    const lastLine = said.trimEnd().split('\n').at(-1) ?? ''
+    return { healthy: code === 0, why: `exit code ${code}${lastLine && `: ${lastLine}`}` }
   } finally {
     session.kill()
-    idle.destroy()
   }
 }

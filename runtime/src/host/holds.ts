@@ -1,8 +1,9 @@
-import { errorFields, LittleError } from '../core/errors.ts'
+import { errorFields } from '../core/errors.ts'
 import { type EdgeId, type HoldId, type InstanceId, newId } from '../core/ids.ts'
 import { type AgentMessage, type EdgeMessage, type HeldByEdge, type HoldUsage, holdExpiryMs } from '../fabric/hold.ts'
 import type { AppOnNode } from './app-on-node.ts'
 import type { Fleet } from './fleet.ts'
+import { Refused } from './hold-refused.ts'
 import type { Instance } from './instance.ts'
 
 /** How often expired holds are looked for. */
@@ -36,21 +37,6 @@ interface Found {
 
 type Acquire = Extract<EdgeMessage, { type: 'acquire' }>
 
-class Refused extends LittleError {
-  readonly code: string
-  readonly hint: string
-  readonly status = 503
-  constructor(
-    code: 'hold.at_limit' | 'hold.starting' | 'hold.no_such_app' | 'hold.no_such_release',
-    message: string,
-    hint: string,
-  ) {
-    super(message)
-    this.code = code
-    this.hint = hint
-  }
-}
-
 /**
  * Who holds what. An instance runs while a hold on it lives: granted by `acquire`, renewed by its edge, ended by letting
  * go or by `holdExpiryMs` of silence. Instances are shared between edges by slots.
@@ -65,6 +51,7 @@ export class Holds {
     this.#fleet = fleet
     this.#timer = setInterval(() => this.#expire(Date.now()), lookEveryMs)
     fleet.on('available', (team, app) => this.#tellAll({ type: 'available', team, app }))
+    fleet.on('unhealthy', (instance) => this.#shrinkToNothing(instance))
     fleet.on('gone', (instance, error) => this.#gone(instance, error))
   }
 
@@ -246,6 +233,7 @@ export class Holds {
           keepConnections,
         }
         edge.send?.({ type: 'granted', ...grant })
+        if (instance.health === 'unhealthy') this.#shrinkToNothing(instance) // since it was found
       },
       (error: unknown) => {
         edge.holds.delete(hold.id)
@@ -264,6 +252,13 @@ export class Holds {
   /** Slots came free: other edges that were refused may ask again. */
   #freed({ record: { team, app } }: Instance, by: KnownEdge) {
     for (const edge of this.#edges.values()) if (edge !== by) edge.send?.({ type: 'available', team, app })
+  }
+
+  /** Edges send it no more requests; those in flight come to their end. */
+  #shrinkToNothing(instance: Instance) {
+    for (const { id, edge } of this.#holdsOn(instance)) {
+      this.#edges.get(edge)?.send?.({ type: 'shrink', hold: id, soft: 0, hard: 0 })
+    }
   }
 
   #gone(instance: Instance, error: Error) {

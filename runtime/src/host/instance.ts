@@ -46,6 +46,8 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says:
   #waking: Promise<Wake> | undefined
   #resumed: (() => void) | undefined
   #stopTimer: NodeJS.Timeout | undefined
+  /** By the image's HEALTHCHECK; undefined: it has none. An unhealthy one gets no more requests. */
+  health: 'healthy' | 'failing' | 'unhealthy' | undefined
   requests = 0
   sinceMs = Date.now()
   lastUsedAt = Date.now()

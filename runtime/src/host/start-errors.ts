@@ -56,6 +56,16 @@ export class PortNotOpen extends LittleError {
   }
 }
 
+export class Unhealthy extends LittleError {
+  readonly code = 'app.unhealthy'
+  readonly status = 502
+  readonly hint =
+    'little exec APP -- runs the same command by hand; a slow start needs a longer HEALTHCHECK --start-period'
+  constructor(checks: number, withinMs: number, why: string) {
+    super(`the image's HEALTHCHECK failed ${checks} times within ${Math.round(withinMs / 1000)} s: ${why}`)
+  }
+}
+
 export class StartCalledOff extends LittleError {
   readonly code = 'app.start_called_off'
   readonly status = 409

@@ -11,7 +11,7 @@ import type { Identity } from '../vm/guest-identity.ts'
 import { restoreArguments } from '../vm/machine.ts'
 import { MicroVm } from '../vm/micro-vm.ts'
 import { restoreState } from '../vm/snapshot.ts'
-import { checkHealth, healthcheckCommand } from './healthcheck.ts'
+import { awaitHealthy } from './await-healthy.ts'
 import { Instance } from './instance.ts'
 import { LastLines } from './last-lines.ts'
 import { awaitReady } from './ready.ts'
@@ -76,7 +76,7 @@ export async function startInstance(release: Release, tools: HostTools, signal: 
     tell('start', `the program listens on port ${port}`, begun, id)
 
     begun = performance.now()
-    tell('warm', await warm(instance, port, release), begun, id)
+    tell('warm', await warm(instance, port, release, signal), begun, id)
 
     begun = performance.now()
     await instance.ready(starter)
@@ -96,17 +96,15 @@ const templateSteps = {
   damaged: 'the template was damaged on disk: booted the image again up to its first instruction',
 } as const
 
-/** By the image's HEALTHCHECK where it has one and the person asked for nothing else; returns what was done. */
-async function warm({ record, vm }: Instance, port: number, release: Release): Promise<string> {
-  const { address } = record
-  if (release.warm === undefined && healthcheckCommand(release.config)) {
-    const health = await checkHealth({ address, port }, release, (start) => vm.guest.exec(start))
-    record.keepConnections = health === 'healthy'
-    return `HEALTHCHECK: ${health}`
-  }
-  const { keepConnections, requests } = await warmUp(address, port, release)
+/** Its HEALTHCHECK passes first, if it has one, and is warm-up enough unless the person asked for more. */
+async function warm(instance: Instance, port: number, release: Release, signal: AbortSignal): Promise<string> {
+  const { record } = instance
+  const health = await awaitHealthy(instance, port, release, signal)
+  if (health) record.keepConnections = health.keepConnections
+  if (health && !release.warm) return 'HEALTHCHECK: healthy'
+  const { keepConnections, requests } = await warmUp(record.address, port, release)
   record.keepConnections = keepConnections
-  return `${requests} warm-up requests`
+  return `${health ? 'HEALTHCHECK: healthy, ' : ''}${requests} warm-up requests`
 }
 
 /** The keeper that an instance has while it starts. */

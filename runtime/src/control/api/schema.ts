@@ -91,6 +91,8 @@ export const InstanceView = z.object({
   memoryMib: z.number(),
   requests: z.number(),
   sinceMs: z.number(),
+  /** By the image's HEALTHCHECK, looked at while it is awake; absent: it has none. */
+  health: z.enum(['healthy', 'failing', 'unhealthy']).optional(),
 })
 export type InstanceView = z.infer<typeof InstanceView>
 

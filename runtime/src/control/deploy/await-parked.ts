@@ -42,7 +42,7 @@ export async function awaitParked(
       if (kind === 'failed' || kind === 'crashed') {
         waiting.delete(event.node)
         if (waiting.size === 0 && parked.length === 0) throw nodeError(event)
-      } else if (kind !== 'image' && kind !== 'live' && kind !== 'ended') {
+      } else if (kind !== 'image' && kind !== 'live' && kind !== 'unhealthy' && kind !== 'ended') {
         if (told.has(kind)) tell({ type: 'progress', step: kind, message: `${event.node}: ${message}`, tookMs })
         else tell({ type: 'step', step: kind, message, tookMs })
         told.add(kind)
@@ -69,7 +69,8 @@ function stepTimer(release: Release, limitsMs: ControlConfig['stepLimitsMs'], no
   let timer: NodeJS.Timeout | undefined
   const awaitStep = (step: HostStep) => {
     clearTimeout(timer)
-    const limitMs = limitsMs[step] + (step === 'start' ? release.startDeadlineMs : 0)
+    const ownTime = step === 'start' || (step === 'warm' && release.config.healthcheck)
+    const limitMs = limitsMs[step] + (ownTime ? release.startDeadlineMs : 0)
     timer = setTimeout(() => {
       failure = new DeployTimedOut(`the step '${step}' on ${[...nodes].join(', ')}`, limitMs)
       controller.abort()

@@ -6,8 +6,8 @@ import { awaitParked, type Ready } from './await-parked.ts'
 import { prepare } from './placements.ts'
 import type { Tell } from './steps.ts'
 
-/** States of an instance that takes a request at once. */
-const answers = new Set(['parked', 'running', 'stopping'])
+/** States of an instance that takes a request without a start. */
+const answers = new Set(['parked', 'suspended', 'running', 'stopping'])
 
 /** Nodes are chosen and make the release ready; resolves when an instance of it could take requests. */
 export async function makeReady(cloud: Cloud, release: Release, tell: Tell, signal: AbortSignal): Promise<Ready> {
