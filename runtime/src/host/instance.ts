@@ -8,7 +8,7 @@ import { WakeFailed } from './instance-errors.ts'
 import type { Meter, OpenInterval } from './meter.ts'
 import type { InstanceRecord } from './record.ts'
 import { type Keeper, RunningTime } from './running-time.ts'
-import { StayAwake, stayAwakeKeeper } from './stay-awake.ts'
+import { StayAwake } from './stay-awake.ts'
 
 export { WakeFailed } from './instance-errors.ts'
 export type { Keeper } from './running-time.ts'
@@ -18,9 +18,6 @@ export type { Keeper } from './running-time.ts'
  * far beyond what any load explains (some ms are usual). Requests have deadlines of their own.
  */
 const brokenAfterMs = 30_000
-
-/** A guest that says nothing before its stop is stopped all the same; its hooks end by themselves after 5 s each. */
-const restWithinMs = 12_000
 
 /** A guest whose program has ended says so and powers off: what it said last names the reason, and may be on its way. */
 const lastWordsMs = 150
@@ -41,7 +38,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says:
   readonly #boost: Boost | undefined
   readonly #boostKey: number
   readonly #keepers = new Map<string, Keeper>()
-  readonly #stayAwake: StayAwake
+  readonly #stayAwake = new StayAwake(this)
   #state: State
   #waking: Promise<Wake> | undefined
   #resumed: (() => void) | undefined
@@ -68,13 +65,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says:
     this.#boost = boost
     this.#boostKey = boostKey(`${record.team}.${record.app}`)
     this.vm = vm
-    this.#stayAwake = new StayAwake(vm.guest, {
-      maxAwakeMs: record.maxAwakeMs,
-      keep: () => void this.keep({ id: stayAwakeKeeper }).catch(() => {}), // `broken` tells those who care
-      release: () => this.release(stayAwakeKeeper),
-      spent: () =>
-        this.emit('says', `files kept it awake for ${record.maxAwakeMs / 1000} s, as long as --max-awake allows`),
-    })
+    this.#stayAwake.follow(vm.guest)
     vm.qmp.on('event', (event) => this.#onEvent(event))
     vm.qmp.on('closed', () => {
       setTimeout(() => this.fail(new WakeFailed(record.id, 'its QEMU process ended')), lastWordsMs)
@@ -133,7 +124,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says:
   /** The start is over: from now on its running time is billed. The caller has kept it until here. */
   async ready(starter: string) {
     this.#keepers.delete(starter)
-    await this.#rest()
+    await this.#stayAwake.rest(this.vm.guest)
     await this.vm.qmp.execute('stop', undefined, brokenAfterMs)
     this.#time.kind = 'run'
     this.#move('ready')
@@ -210,12 +201,7 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says:
   /** Asks the guest first: files may keep it awake, and its sleep hook has its turn. A request meanwhile calls that off. */
   #sleep() {
     this.#move('letGo')
-    void this.#rest().then(() => this.#stop())
-  }
-
-  /** A guest that gives no sensible answer has had its turn, too: what it is asked is for its own good. */
-  #rest(): Promise<void> {
-    return this.vm.guest.rest(this.#stayAwake.isSpent, restWithinMs).catch(() => {})
+    void this.#stayAwake.rest(this.vm.guest).then(() => this.#stop())
   }
 
   #stop() {
