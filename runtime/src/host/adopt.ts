@@ -44,6 +44,7 @@ async function adopt(dir: string, record: InstanceRecord, tools: HostTools): Pro
   const instance = new Instance({ record, vm, state, meter: tools.meter, boost: tools.boost, interval })
   const lastLines = new LastLines()
   connectLogs(instance, lastLines, tools)
+  instance.adopted(Date.now() * 1000)
   return { instance, lastLines }
 }
 

@@ -60,6 +60,12 @@ export class Cgroups {
     }
   }
 
+  /** Made again for processes that were left without: somebody moved them out and removed it. */
+  async restore(id: string, memoryMib: number, pids: number[]): Promise<void> {
+    for (const folder of await this.create(id, memoryMib))
+      for (const pid of pids) await writeFile(join(folder, 'cgroup.procs'), String(pid))
+  }
+
   /** Ends what still runs in it. Also for groups that are gone already. */
   async remove(id: string): Promise<void> {
     for (const folder of this.#folders(id)) await removeGroup(folder)

@@ -28,6 +28,7 @@ import type { Instance } from './instance.ts'
 import { LogShipper } from './log-shipper.ts'
 import { Meter } from './meter.ts'
 import { HostNetwork } from './network.ts'
+import { endStrayLaunchers, Reconciler } from './reconcile.ts'
 import { Secrets } from './secrets.ts'
 import { announceSoftState } from './soft-state.ts'
 import type { HostTools } from './tools.ts'
@@ -71,6 +72,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
     meter,
     boost,
     cgroups,
+    busy: new Set(),
     rootOf: (digest) => images.get(digest),
     secretsOf: (release) => secrets.of(release),
     tell: (event) => tellEvent(cluster, { ...event, at: Date.now(), node }, log),
@@ -81,6 +83,9 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   const fleet = new Fleet(tools)
   const adopted = await adoptInstances(tools)
   for (const started of adopted) fleet.adopt(started)
+  const ended = await endStrayLaunchers(dataDir, new Set(adopted.map(({ instance }) => instance.id)))
+  if (ended > 0) log.warn({ ended }, 'microVMs that an earlier agent left in the middle of their start were ended')
+  if (Object.values(meter.damage).some((count) => count > 0)) log.error(meter.damage, 'usage was damaged on disk')
   // Nobody knows how much longer these ran: they end where they were last seen, in the customer's favour.
   const resumed = new Set(adopted.map(({ instance }) => instance.id))
   for (const interval of meter.leftOpen) {
@@ -97,6 +102,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   const announced = announceNode(cluster, config, machine, meter.publicKey, epoch, log)
   const stops = [announceSoftState(cluster, fleet, node, epoch), answerQuestions(cluster, fleet, node)]
   const sender = new UsageSender({ meter, cluster, node })
+  const reconciler = new Reconciler(fleet, tools)
   const forEachInstance = (act: (instance: Instance) => void) => {
     for (const instance of fleet.instances) act(instance)
   }
@@ -116,6 +122,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
 
   return {
     async [Symbol.asyncDispose]() {
+      reconciler[Symbol.dispose]()
       for (const timer of timers) clearInterval(timer)
       for (const stop of stops) stop()
       await holdServer[Symbol.asyncDispose]()
@@ -143,7 +150,7 @@ async function openCgroups(node: NodeId, log: Logger): Promise<HostTools['cgroup
   } catch (error) {
     if (!(error instanceof NoCgroups)) throw error
     log.warn({ error: error.message }, 'instances run without control groups')
-    return { create: async () => [], remove: async () => {} }
+    return { create: async () => [], remove: async () => {}, restore: async () => {}, list: async () => undefined }
   }
 }
 

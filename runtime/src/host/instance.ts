@@ -131,6 +131,21 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says:
     if (this.#keepers.size > 0) await this.#awake()
   }
 
+  /**
+   * It was found alive. What an earlier agent had open goes on if it still runs, and ends where it was last seen if it
+   * was stopped since; a guest that runs may have been in the middle of its wake, so it is told the time.
+   */
+  adopted(atUs: number) {
+    if (this.#state === 'parked') return this.#time.endWhereSeen()
+    this.#time.begin(atUs)
+    this.#waking = this.#setClock()
+      .then((clockMs): Wake => ({ ...wasAwake, totalMs: clockMs, clockMs }))
+      .finally(() => {
+        this.#waking = undefined
+      })
+    this.#waking.catch(() => {}) // `broken` tells
+  }
+
   cutInterval(atUs: number) {
     this.#time.cut(atUs, this.#keepers.values())
   }
@@ -188,9 +203,13 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says:
     }
     this.#boost?.raise(this.vm.process.pid, this.#boostKey)
     this.vm.qmp.send('cont')
+    const clockMs = await this.#setClock()
+    return { from, totalMs: performance.now() - begun, resumeMs, clockMs }
+  }
+
+  async #setClock(): Promise<number> {
     try {
-      const clockMs = await this.vm.guest.setClock(brokenAfterMs)
-      return { from, totalMs: performance.now() - begun, resumeMs, clockMs }
+      return await this.vm.guest.setClock(brokenAfterMs)
     } catch (cause) {
       const error = new WakeFailed(this.id, 'its clock was not set in time', { cause })
       this.fail(error)

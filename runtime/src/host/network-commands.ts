@@ -50,6 +50,13 @@ export async function defaultRouteInterfaces(): Promise<string[]> {
   return [...new Set(names.flatMap((fields) => fields[0] ?? []))].sort()
 }
 
+/** Single addresses that this network namespace has a route to. */
+export async function routedAddresses(): Promise<string[]> {
+  const lines = (await readFile('/proc/self/net/route', 'utf8')).trim().split('\n').slice(1)
+  const single = lines.map((line) => line.split('\t')).filter((fields) => fields[7] === 'FFFFFFFF')
+  return single.map((fields) => [...Buffer.from(fields[1]!, 'hex').reverse()].join('.'))
+}
+
 /** The names of all interfaces of this network namespace (/sys would show those of the one that it was mounted in). */
 export async function interfaceNames(): Promise<string[]> {
   const lines = (await readFile('/proc/self/net/dev', 'utf8')).trim().split('\n').slice(2)

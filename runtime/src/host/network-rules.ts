@@ -97,7 +97,7 @@ export const rememberOpened = (names: NetworkNames, name: string) =>
   `add element inet ${names.table} opened { "${name}" }\n`
 
 /** Replaces a set's elements in one step. */
-export const replaceSet = (names: NetworkNames, set: 'uplinks' | 'edges', elements: string[]) =>
+export const replaceSet = (names: NetworkNames, set: 'uplinks' | 'edges' | 'sources', elements: string[]) =>
   [
     `flush set inet ${names.table} ${set}`,
     ...(elements.length > 0 ? [`add element inet ${names.table} ${set} { ${elements.join(', ')} }`] : []),

@@ -9,6 +9,7 @@ import {
   ipBatch,
   ipBatchIfThere,
   nft,
+  routedAddresses,
   setSysctl,
 } from './network-commands.ts'
 import { NetworkRefused } from './network-errors.ts'
@@ -46,6 +47,7 @@ export class HostNetwork {
   readonly #sources = new Map<string, string>()
   #edges: string[] = []
   #lent = 0
+  readonly #lentTaps = new Set<string>()
 
   private constructor({ node, subnet }: NetworkOptions) {
     this.#names = networkNames(node)
@@ -105,12 +107,29 @@ export class HostNetwork {
   /** Lends a tap that leads nowhere: a template's network card needs one, but no network. */
   async withTap<T>(use: (tap: string) => Promise<T>): Promise<T> {
     const tap = `${this.#names.tapPrefix}t_${(this.#lent++).toString(36)}`
-    await ipBatch([`tuntap add dev ${tap} mode tap vnet_hdr`, `link set dev ${tap} arp off addrgenmode none up`])
+    this.#lentTaps.add(tap)
     try {
+      await ipBatch([`tuntap add dev ${tap} mode tap vnet_hdr`, `link set dev ${tap} arp off addrgenmode none up`])
       return await use(tap)
     } finally {
       await this.detach(tap)
+      this.#lentTaps.delete(tap)
     }
+  }
+
+  /** Taps that this agent has made, or taken over, and not given up. */
+  get taps(): ReadonlySet<string> {
+    return new Set([...this.#sources.keys(), ...this.#lentTaps])
+  }
+
+  /** The guests that this host has a way to. */
+  async reachable(): Promise<ReadonlySet<string>> {
+    return new Set(await routedAddresses())
+  }
+
+  /** Puts the way to a guest back: somebody set its link down, or deleted its route. */
+  async repairLink(tap: string, address: string): Promise<void> {
+    await ipBatch(this.#upCommands(tap, address))
   }
 
   /** All taps of this node that the kernel has, whoever made them. */
@@ -132,7 +151,16 @@ export class HostNetwork {
     const { subnet } = this.#addresses
     const sources = [...this.#sources].map(([tap, address]) => allowSource(this.#names, tap, address))
     const rules = networkRules(this.#names, this.gateway, subnet)
-    await nft([rules, ...sources, this.#uplinkElements(), replaceSet(this.#names, 'edges', this.#edges)].join(''))
+    // Flushed in the same step: what is in no list of ours is nobody's.
+    await nft(
+      [
+        rules,
+        replaceSet(this.#names, 'sources', []),
+        ...sources,
+        this.#uplinkElements(),
+        replaceSet(this.#names, 'edges', this.#edges),
+      ].join(''),
+    )
     await this.#forward()
   }
 
@@ -165,12 +193,18 @@ export class HostNetwork {
     await ipBatch([
       `tuntap add dev ${tap} mode tap vnet_hdr`,
       `link set dev ${tap} address ${gatewayMac} arp off addrgenmode none`,
-      `link set dev ${tap} up`,
-      `neighbour replace ${address} lladdr ${guestMac} dev ${tap} nud permanent`,
-      `route replace ${address}/32 dev ${tap} src ${this.gateway}`,
+      ...this.#upCommands(tap, address),
     ])
     await setSysctl(`ipv4/conf/${tap}/forwarding`, '1')
     await setSysctl(`ipv6/conf/${tap}/disable_ipv6`, '1').catch(() => {}) // a host without IPv6 has none to disable
+  }
+
+  #upCommands(tap: string, address: string): string[] {
+    return [
+      `link set dev ${tap} up`,
+      `neighbour replace ${address} lladdr ${guestMac} dev ${tap} nud permanent`,
+      `route replace ${address}/32 dev ${tap} src ${this.gateway}`,
+    ]
   }
 
   /** A tap that nobody opens serves as the dummy interface that some kernels are built without. */
@@ -197,7 +231,10 @@ export class HostNetwork {
       const before = await setSysctl(`ipv4/conf/${name}/forwarding`, '1')
       if (before === '0') await nft(rememberOpened(this.#names, name))
     }
-    for (const tap of this.#sources.keys()) await setSysctl(`ipv4/conf/${tap}/forwarding`, '1').catch(() => {}) // gone
+    // Who sets `ip_forward` sets that of all interfaces: one of the guests' tells of all, and a thousand take long.
+    const [first, ...others] = this.#sources.keys()
+    if (first === undefined || (await forwardTap(first)) === '1') return
+    for (const tap of others) await forwardTap(tap)
   }
 
   #uplinkElements() {
@@ -205,3 +242,6 @@ export class HostNetwork {
     return replaceSet(this.#names, 'uplinks', quoted)
   }
 }
+
+/** Resolves with what it was before; undefined: the tap is gone. */
+const forwardTap = (tap: string) => setSysctl(`ipv4/conf/${tap}/forwarding`, '1').catch(() => undefined)

@@ -50,6 +50,11 @@ export class RunningTime {
     this.#served.clear()
   }
 
+  /** Nobody saw how much longer it ran: the time in between is the customer's. */
+  endWhereSeen() {
+    if (this.#interval) this.end(this.#interval.touchedUs)
+  }
+
   /** Ends the open interval and begins the next at the same moment, so that long runs show in the costs as they go. */
   cut(atUs: number, keepers: Iterable<Keeper>) {
     if (!this.#interval) return

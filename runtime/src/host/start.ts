@@ -63,6 +63,8 @@ export async function startInstance(release: Release, tools: HostTools, signal: 
   if (signal.aborted) throw new StartCalledOff()
   const id = newId<InstanceId>('i')
   begun = performance.now()
+  tools.busy.add(id)
+  using _ = { [Symbol.dispose]: () => tools.busy.delete(id) }
   const { instance, lastLines } = await restore(id, release, template, tools)
   try {
     const port = await awaitReady({
@@ -216,6 +218,8 @@ async function identity(release: Release, record: InstanceRecord, tools: HostToo
 /** Ends QEMU and takes away everything the instance had on this machine. */
 export async function removeInstance(instance: Instance, tools: HostTools) {
   const { id, tap } = instance.record
+  tools.busy.add(id)
+  using _ = { [Symbol.dispose]: () => tools.busy.delete(id) } // what a failure leaves is the reconciler's
   await instance.kill()
   await tools.network.detach(tap)
   await tools.cgroups.remove(id)

@@ -4,6 +4,7 @@ import { findLaunched } from '../vm/launch.ts'
 import { Cgroups } from './cgroup.ts'
 import type { HostConfig } from './config.ts'
 import { HostNetwork } from './network.ts'
+import { endStrayLaunchers } from './reconcile.ts'
 
 /**
  * Removes everything a host agent may have left on this machine when it was killed and no next one will come. Returns
@@ -19,6 +20,7 @@ export async function sweepHost({ node, subnet, dataDir }: HostConfig): Promise<
     await process?.gone()
     await rm(join(instances, folder), { recursive: true, force: true })
   }
+  await endStrayLaunchers(dataDir, new Set())
   if (folders.length > 0) found.push(count(folders.length, 'instance'))
   const network = await HostNetwork.open({ node, subnet })
   const taps = await network.list()

@@ -5,6 +5,7 @@ import type { Release } from '../model/release.ts'
 import type { TemplateStore } from '../template/store.ts'
 import type { MachineShape } from '../vm/machine.ts'
 import type { Boost } from './boost.ts'
+import type { Cgroups } from './cgroup.ts'
 import type { LogShipper } from './log-shipper.ts'
 import type { Meter } from './meter.ts'
 import type { HostNetwork } from './network.ts'
@@ -22,7 +23,9 @@ export interface HostTools {
   meter: Meter
   boost: Boost | undefined
   /** Groups of one instance, to be joined by its launcher; empty where the machine has none. */
-  cgroups: { create(id: string, memoryMib: number): Promise<string[]>; remove(id: string): Promise<void> }
+  cgroups: Pick<Cgroups, 'create' | 'remove' | 'restore'> & { list(): Promise<string[] | undefined> }
+  /** Ids of instances that are being made or taken away: the reconciler leaves them alone. */
+  busy: Set<string>
   /** Root file system of an image, fetched if it is not here. */
   rootOf(digest: ImageDigest): Promise<string>
   /** `NAME=value`, opened; never logged, never written. */

@@ -8,8 +8,6 @@ import { MIB } from '../../core/units.ts'
 import { startTimeOf } from '../../vm/process.ts'
 
 const longestBackOffMs = 5_000
-/** A role that ran this long has not crashed at once. */
-const steadyMs = 10_000
 const stopGraceMs = 20_000
 const logKeptBytes = 32 * MIB
 
@@ -42,6 +40,7 @@ export class Role {
   /** With the exit code; undefined: ended by a signal. */
   #exited: Promise<number | undefined> = Promise.resolve(undefined)
   #stopping = false
+  #wasReady = false
   #restarts = 0
 
   constructor(spec: RoleSpec, dataDir: string) {
@@ -53,7 +52,7 @@ export class Role {
   /** Resolves when it is ready; throws RoleDidNotStart. */
   async start(): Promise<void> {
     await this.#readyOrNot(this.#spawn())
-    this.#write('ready')
+    this.#isReady()
     void this.#keepAlive()
   }
 
@@ -92,27 +91,31 @@ export class Role {
   }
 
   async #keepAlive() {
-    let begun = performance.now()
-    let quickEnds = 0
+    let failedStarts = 0
     for (;;) {
       await this.#exited
       if (this.#stopping) return
-      quickEnds = performance.now() - begun > steadyMs ? 0 : quickEnds + 1
+      failedStarts = this.#wasReady ? 0 : failedStarts + 1
       this.#restarts++
-      await delay(quickEnds === 0 ? 0 : Math.min(longestBackOffMs, 100 * 2 ** quickEnds))
+      await delay(failedStarts === 0 ? 0 : Math.min(longestBackOffMs, 100 * 2 ** failedStarts))
       if (this.#stopping) return
-      begun = performance.now()
       const ready = this.#readyOrNot(this.#spawn())
       const child = this.#child
       ready.then(
-        () => this.#write('ready'),
+        () => this.#isReady(),
         () => child?.kill('SIGKILL'), // it hangs; one that has ended hears nothing of it
       )
       this.#write('restarting')
     }
   }
 
+  #isReady() {
+    this.#wasReady = true
+    this.#write('ready')
+  }
+
   #spawn(): Promise<void> {
+    this.#wasReady = false
     mkdirSync(dirname(this.#log), { recursive: true, mode: 0o700 })
     rotate(this.#log)
     const log = openSync(this.#log, 'a', 0o600)
