@@ -37,6 +37,11 @@ export class GuestClock {
     return waiting.promise
   }
 
+  /** The same message once more, if its acknowledgement is still awaited. */
+  repeat(): void {
+    if (this.#waiting) this.#write(this.#frame)
+  }
+
   acknowledged(payload: Buffer): void {
     if (payload.length !== 8 || payload.readUInt32LE(0) !== this.#sequence) return // of an attempt that was given up
     this.#waiting?.resolve(performance.now() - this.#sentAtMs)

@@ -5,6 +5,7 @@ import { GuestClock } from './guest-clock.ts'
 import { GuestProtocolError, GuestTimeout, GuestUnreachable } from './guest-errors.ts'
 import { ExecSession, type ExecStart } from './guest-exec.ts'
 import { FrameReader, frame, toGuest, toHost, u32 } from './guest-frames.ts'
+import { GuestGreeting } from './guest-greeting.ts'
 import { encodeIdentity, type Identity } from './guest-identity.ts'
 import {
   decodeExit,
@@ -52,6 +53,7 @@ export class GuestChannel implements AsyncDisposable {
   readonly #sessions = new Map<number, ExecSession>()
   #ctl!: Socket
   #log!: Socket
+  #greeting!: GuestGreeting
   #isWaiting = false
   #nextSession = 1
   #closed: GuestUnreachable | GuestProtocolError | undefined
@@ -94,7 +96,9 @@ export class GuestChannel implements AsyncDisposable {
   setClock(deadlineMs = this.#deadlineMs): Promise<number> {
     if (this.#closed) return Promise.reject(this.#closed)
     this.#rest.callOff() // the guest, too, takes the clock for that
-    return this.#clock.set(deadlineMs)
+    const set = this.#clock.set(deadlineMs)
+    this.#greeting.insist(() => this.#clock.repeat())
+    return set
   }
 
   /**
@@ -163,8 +167,10 @@ export class GuestChannel implements AsyncDisposable {
     const log = new FrameReader(frame(0, nonce), (stream, payload) => this.#onLog(stream, payload))
     this.#ctl = this.#follow(await connectPort(paths.ctl, deadlineAtMs, (bytes) => this.#take(ctl, bytes)), 'ctl')
     this.#log = this.#follow(await connectPort(paths.log, deadlineAtMs, (bytes) => this.#take(log, bytes)), 'log')
-    this.#ctl.write(frame(toGuest.hello, nonce))
-    this.#log.write(nonce)
+    this.#greeting = new GuestGreeting([
+      { socket: this.#ctl, reader: ctl, hello: frame(toGuest.hello, nonce) },
+      { socket: this.#log, reader: log, hello: nonce },
+    ])
   }
 
   #follow(socket: Socket, name: string): Socket {
@@ -232,6 +238,8 @@ export class GuestChannel implements AsyncDisposable {
         need(payload, 8, 'exec exit')
         this.#sessions.get(payload.readUInt32LE(0))?.ended(payload.readInt32LE(4))
         return
+      case toHost.helloAck:
+        return // of a hello that was said twice
       default:
         throw new GuestProtocolError(`a frame of unknown type ${type}`)
     }
@@ -241,7 +249,7 @@ export class GuestChannel implements AsyncDisposable {
     if (stream === 1) this.#events.emit('log', 'stdout', Buffer.from(payload))
     else if (stream === 2) this.#events.emit('log', 'stderr', Buffer.from(payload))
     else if (stream === 3 && payload.length === 8) this.#events.emit('dropped', Number(payload.readBigUInt64LE(0)))
-    else throw new GuestProtocolError(`log stream ${stream}`)
+    else if (stream !== 0) throw new GuestProtocolError(`log stream ${stream}`)
   }
 
   #send(bytes: Buffer): void {
@@ -271,6 +279,7 @@ export class GuestChannel implements AsyncDisposable {
   #close(reason: GuestUnreachable | GuestProtocolError): void {
     if (this.#closed) return
     this.#closed = reason
+    this.#greeting?.close()
     this.#ctl?.destroy()
     this.#log?.destroy()
     const lost = reason instanceof GuestUnreachable ? reason : new GuestUnreachable(reason.message, { cause: reason })
