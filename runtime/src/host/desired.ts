@@ -32,12 +32,11 @@ export async function followDesired(
     if (!placement) return void fleet.unplace(app.team, app.name)
     const { ready, kept } = placement
     const known = (number: number) => releases.value(keys.release(app.team, app.name, number)) ?? []
-    const before = kept && [known(kept.release)].flat()[0]
-    // A release whose record has not come yet is looked at again when it comes.
-    fleet.place(app.team, app.name, {
-      ready: ready.flatMap(known),
-      kept: before && { release: before, until: kept.until },
-    })
+    const [first] = kept ? [known(kept.release)].flat() : []
+    const all = ready.flatMap(known)
+    // A record that has not come yet brings us here again; until then nothing is to be ended for want of it.
+    if (all.length < ready.length || (kept && !first)) return
+    fleet.place(app.team, app.name, { ready: all, kept: first && kept && { release: first, until: kept.until } })
   }
 
   const apps = await following.bucket('apps', App, (key) => changed(key.split('.')))

@@ -1,5 +1,5 @@
 import type { AppEvent } from '../../cluster/subjects.ts'
-import { RemoteError } from '../../core/errors.ts'
+import { RemoteError, raise } from '../../core/errors.ts'
 import type { NodeId } from '../../core/ids.ts'
 import type { Node } from '../../model/node.ts'
 import type { Release } from '../../model/release.ts'
@@ -33,54 +33,62 @@ export async function awaitParked(
   const parked: Ready[] = []
   const told = new Set<string>()
   const waiting = new Set<NodeId>(nodes.map(({ id }) => id))
-  const timer = stepTimer(release, cloud.config.stepLimitsMs, waiting)
-  const ended = AbortSignal.any([signal, timer.signal])
-  try {
-    for await (const event of cloud.events.of(release.team, release.app, after, ended)) {
-      if (event.release !== release.number || !event.node || !waiting.has(event.node)) continue
-      const { kind, message, tookMs = 0 } = event
-      if (kind === 'failed' || kind === 'crashed') {
-        waiting.delete(event.node)
-        if (waiting.size === 0 && parked.length === 0) throw nodeError(event)
-      } else if (kind !== 'image' && kind !== 'live' && kind !== 'unhealthy' && kind !== 'ended') {
-        if (told.has(kind)) tell({ type: 'progress', step: kind, message: `${event.node}: ${message}`, tookMs })
-        else tell({ type: 'step', step: kind, message, tookMs })
-        told.add(kind)
-        timer.await(following[kind] ?? 'parked')
-        const node = nodes.find(({ id }) => id === event.node)
-        if (kind === 'parked' && node && waiting.delete(node.id)) parked.push({ node, instance: event.instance ?? '' })
-      }
-      if (waiting.size === 0 && parked[0]) return parked[0]
+  const over = new AbortController()
+  let late: DeployTimedOut | undefined
+  using limits = new StepLimits(release, cloud.config.stepLimitsMs, (node, error) => {
+    late = error
+    if (waiting.delete(node) && waiting.size === 0) over.abort()
+  })
+  for (const node of waiting) limits.await(node, 'template')
+  for await (const event of cloud.events.of(release.team, release.app, after, AbortSignal.any([signal, over.signal]))) {
+    if (event.release !== release.number || !event.node || !waiting.has(event.node)) continue
+    const { kind, message, node: id, tookMs = 0 } = event
+    if (kind === 'failed' || kind === 'crashed') {
+      waiting.delete(id)
+      if (waiting.size === 0 && parked.length === 0) throw nodeError(event)
+    } else if (kind === 'template' || kind === 'start' || kind === 'warm' || kind === 'parked') {
+      tell({ type: told.has(kind) ? 'progress' : 'step', step: kind, message, tookMs })
+      told.add(kind)
+      limits.await(id, following[kind] ?? 'parked')
+      const node = nodes.find((one) => one.id === id)
+      if (kind === 'parked' && node && waiting.delete(id)) parked.push({ node, instance: event.instance ?? '' })
     }
-    if (parked[0] && timer.timedOut()) return parked[0] // the others may come later, or never
-    throw timer.timedOut() ?? new DeployCancelled(String(signal.reason ?? 'the control ends'))
-  } finally {
-    timer.stop()
+    if (waiting.size === 0) break
   }
+  if (signal.aborted) throw new DeployCancelled(String(signal.reason))
+  return parked[0] ?? raise(late ?? new DeployCancelled('the control ends'))
 }
 
 const nodeError = ({ error, message }: AppEvent) =>
   new RemoteError({ code: 'app.failed', message, hint: 'little logs may say more', status: 502, ...error })
 
-/** Aborts its signal when the awaited step does not come in time. */
-function stepTimer(release: Release, limitsMs: ControlConfig['stepLimitsMs'], nodes: ReadonlySet<NodeId>) {
-  const controller = new AbortController()
-  let failure: DeployTimedOut | undefined
-  let timer: NodeJS.Timeout | undefined
-  const awaitStep = (step: HostStep) => {
-    clearTimeout(timer)
-    const ownTime = step === 'start' || (step === 'warm' && release.config.healthcheck)
-    const limitMs = limitsMs[step] + (ownTime ? release.startDeadlineMs : 0)
-    timer = setTimeout(() => {
-      failure = new DeployTimedOut(`the step '${step}' on ${[...nodes].join(', ')}`, limitMs)
-      controller.abort()
-    }, limitMs)
+/** Watches how long each node takes for its next step. */
+class StepLimits implements Disposable {
+  readonly #timers = new Map<NodeId, NodeJS.Timeout>()
+  readonly #release: Release
+  readonly #limitsMs: ControlConfig['stepLimitsMs']
+  readonly #onLate: (node: NodeId, error: DeployTimedOut) => void
+
+  constructor(
+    release: Release,
+    limitsMs: ControlConfig['stepLimitsMs'],
+    onLate: (node: NodeId, error: DeployTimedOut) => void,
+  ) {
+    this.#release = release
+    this.#limitsMs = limitsMs
+    this.#onLate = onLate
   }
-  awaitStep('template')
-  return {
-    signal: controller.signal,
-    await: awaitStep,
-    timedOut: () => failure,
-    stop: () => clearTimeout(timer),
+
+  await(node: NodeId, step: HostStep): void {
+    const { config, startDeadlineMs } = this.#release
+    const ownTime = step === 'start' || (step === 'warm' && config.healthcheck)
+    const limitMs = this.#limitsMs[step] + (ownTime ? startDeadlineMs : 0)
+    clearTimeout(this.#timers.get(node))
+    const late = () => this.#onLate(node, new DeployTimedOut(`the step '${step}' on ${node}`, limitMs))
+    this.#timers.set(node, setTimeout(late, limitMs))
+  }
+
+  [Symbol.dispose](): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer)
   }
 }
