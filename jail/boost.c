@@ -7,6 +7,10 @@
 // Out:  one line for each kind of problem, once. The first line says `ready` or `refused: reason`.
 // Ends: with its input (the agent died), after taking everything back.
 //
+// At most half of the cores are given away at a time. When they are, a wake whose app had more of its share already gives
+// way to one whose app had less, any wake gives way once it had its head start, and until then the new one waits: so an
+// app that is woken all the time cannot keep others from their boost.
+//
 // It runs at SCHED_RR 10, above what it raises (5): a boosted guest that spins cannot keep it from taking the boost back.
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -28,21 +32,26 @@ enum {
   OWN_PRIORITY = 10,
   BOOST_PRIORITY = 5,
   BOOST_US = 20000,            // a wake's own work is done in a tenth of it, with slack for slow instances
+  HEAD_START_US = 6000,        // by then most wakes have sent their first byte
   RETRY_US = 1000,
   WINDOW_US = 1000000,
   APP_WINDOW_US = 50000,       // an app gets at most 5 % of a core at real-time priority
   MOST_BOOSTS = 64,
+  MOST_WAITING = 64,
   APP_BOOSTS = 3,              // that fit into APP_WINDOW_US: 20, 20 and what is left
   APPS = 1024,                 // with a boost in the last second
   MOST_PROBES = 16,
   TAKE_BACK = 0xffffffff,
 };
 
-struct boost { uint32_t process; int64_t until; };
-struct app { uint32_t key; struct { int64_t until; int32_t us; } boosts[APP_BOOSTS]; };
+struct payment { int64_t until; int32_t us; };
+struct app { uint32_t key; struct payment payments[APP_BOOSTS]; };
+struct boost { uint32_t process; int64_t began, until; int32_t had_us; struct payment *payment; };
+struct wait { uint32_t process, app; int64_t asked; };
 
 static struct boost boosts[MOST_BOOSTS];
-static int active, allowed;
+static struct wait waits[MOST_WAITING];
+static int active, allowed, waiting;
 static struct app apps[APPS];
 
 static int64_t now_us(void) {
@@ -106,7 +115,7 @@ static void take_back_due(int64_t now) {
 
 static bool forgotten(const struct app *app, int64_t now) {
   for (int i = 0; i < APP_BOOSTS; i++)
-    if (app->boosts[i].until + WINDOW_US > now) return false;
+    if (app->payments[i].until + WINDOW_US > now) return false;
   return true;
 }
 
@@ -122,52 +131,104 @@ static struct app *find_app(uint32_t key, int64_t now) {
   return empty;
 }
 
-// Boosts are paid in full when they begin, and for a second from their end: in no second has an app more than its
-// share. One that asks for more gets what is left of it, then none.
-static int64_t granted_us(uint32_t key, int64_t now) {
-  struct app *app = find_app(key, now);
-  if (!app) return 0;
-  int64_t left = APP_WINDOW_US;
-  int free_place = -1;
-  for (int i = 0; i < APP_BOOSTS; i++) {
-    if (app->boosts[i].until + WINDOW_US > now) left -= app->boosts[i].us;
-    else free_place = i;
-  }
-  int64_t granted = left < BOOST_US ? left : BOOST_US;
-  if (granted <= 0 || free_place < 0) return 0;
-  app->boosts[free_place].until = now + granted;
-  app->boosts[free_place].us = (int32_t)granted;
-  return granted;
+// What the app had at real-time priority within the last second.
+static int32_t had_us(const struct app *app, int64_t now) {
+  int32_t had = 0;
+  for (int i = 0; i < APP_BOOSTS; i++)
+    if (app->payments[i].until + WINDOW_US > now) had += app->payments[i].us;
+  return had;
 }
 
-// When all places are taken, the new one goes without: those that have begun are nearer to their first byte.
-static void raise_process(uint32_t process, uint32_t app) {
+// Boosts are paid in full when they begin, and for a second from their end: in no second has an app more than its
+// share. One that asks for more gets what is left of it, then none.
+static struct payment *pay(struct app *app, int64_t now) {
+  int32_t left = APP_WINDOW_US - had_us(app, now);
+  for (int i = 0; left > 0 && i < APP_BOOSTS; i++) {
+    if (app->payments[i].until + WINDOW_US > now) continue;
+    int32_t granted = left < BOOST_US ? left : BOOST_US;
+    app->payments[i] = (struct payment){.until = now + granted, .us = granted};
+    return &app->payments[i];
+  }
+  return NULL;
+}
+
+// Ends one before its time; the app has paid no more than it had.
+static bool displace(int index, int64_t now) {
+  struct boost ended = boosts[index];
+  if (!take_back(ended.process)) {
+    boosts[index].began = now; // asked again after a while, not all the time
+    return false;
+  }
+  ended.payment->us = (int32_t)(now - ended.began);
+  ended.payment->until = now;
+  boosts[index] = boosts[--active];
+  return true;
+}
+
+// The one that gives way to an app that had so much already: of those that may be asked to, the one whose app had most.
+static int to_displace(int32_t had, int64_t now) {
+  int chosen = -1;
+  for (int i = 0; i < active; i++) {
+    bool gives_way = boosts[i].had_us > had || now - boosts[i].began >= HEAD_START_US;
+    if (gives_way && (chosen < 0 || boosts[i].had_us > boosts[chosen].had_us)) chosen = i;
+  }
+  return chosen;
+}
+
+// False if it has to wait for its turn.
+static bool raise_process(uint32_t process, uint32_t key, int64_t now) {
+  for (int i = 0; i < active; i++)
+    if (boosts[i].process == process) return true;
+  struct app *app = find_app(key, now);
+  if (!app || had_us(app, now) >= APP_WINDOW_US) return true; // it had its share: it wakes as everybody else runs
+  int32_t had = had_us(app, now);
+  if (active >= allowed) {
+    int chosen = to_displace(had, now);
+    if (chosen < 0 || !displace(chosen, now)) return false;
+  }
+  struct payment *payment = pay(app, now);
+  if (!payment) return true;
+  boosts[active++] = (struct boost){process, now, payment->until, had, payment};
+  each_thread(process, SCHED_RR, BOOST_PRIORITY);
+  return true;
+}
+
+// In the order in which they asked. Whoever has waited for as long as a boost takes has woken without one.
+static void raise_waiting(int64_t now) {
+  int left = 0;
+  for (int i = 0; i < waiting; i++)
+    if (now - waits[i].asked < BOOST_US && !raise_process(waits[i].process, waits[i].app, now)) waits[left++] = waits[i];
+  waiting = left;
+}
+
+static void ask_to_raise(uint32_t process, uint32_t app) {
   int64_t now = now_us();
   take_back_due(now);
-  for (int i = 0; i < active; i++)
-    if (boosts[i].process == process) return;
-  if (active >= allowed) return;
-  int64_t granted = granted_us(app, now);
-  if (granted <= 0) return;
-  boosts[active++] = (struct boost){.process = process, .until = now + granted};
-  each_thread(process, SCHED_RR, BOOST_PRIORITY);
+  raise_waiting(now);
+  if (!raise_process(process, app, now) && waiting < MOST_WAITING) waits[waiting++] = (struct wait){process, app, now};
 }
 
 static void take_back_now(uint32_t process) {
+  for (int i = 0; i < waiting; i++)
+    if (waits[i].process == process) waits[i--] = waits[--waiting];
   for (int i = 0; i < active; i++)
-    if (boosts[i].process == process) boosts[i] = boosts[--active];
+    if (boosts[i].process == process) boosts[i--] = boosts[--active];
   take_back(process);
 }
 
 static void obey(const uint32_t command[2]) {
   if (command[0] == 0 || command[0] > INT32_MAX) return;
   if (command[1] == TAKE_BACK) take_back_now(command[0]);
-  else raise_process(command[0], command[1]);
+  else ask_to_raise(command[0], command[1]);
 }
 
 static int next_deadline_ms(void) {
   int64_t earliest = INT64_MAX, now = now_us();
-  for (int i = 0; i < active; i++) if (boosts[i].until < earliest) earliest = boosts[i].until;
+  for (int i = 0; i < active; i++) {
+    int64_t next = boosts[i].until, head_start = boosts[i].began + HEAD_START_US;
+    if (waiting > 0 && head_start < next) next = head_start;
+    if (next < earliest) earliest = next;
+  }
   if (active == 0) return -1;
   return earliest <= now ? 0 : (int)((earliest - now + 999) / 1000);
 }
@@ -195,7 +256,9 @@ int main(void) {
   for (;;) {
     struct pollfd agent = {.fd = 0, .events = POLLIN};
     int ready = poll(&agent, 1, next_deadline_ms());
-    take_back_due(now_us());
+    int64_t now = now_us();
+    take_back_due(now);
+    raise_waiting(now);
     if (ready <= 0) continue;
     ssize_t count = read(0, input + filled, sizeof input - filled);
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;

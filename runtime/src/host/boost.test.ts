@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ensureJail } from '../../../scripts/setup/jail.ts'
@@ -42,6 +43,24 @@ test('a raised process runs at real-time priority, for a moment', async (t) => {
   let app = 0 // another one each time: one app's share is soon used up
   await until(() => {
     boost.raise(sleeper.pid!, ++app)
+    return isRaised()
+  }, 'raised')
+  await until(isNormal, 'back to normal by itself')
+})
+
+test('a wake that finds all places taken gets its turn', async (t) => {
+  const boost = await Boost.start(path(), log)
+  if (!boost) return t.skip('this machine refuses real-time priority')
+  t.after(() => boost.close())
+  const places = Math.ceil(availableParallelism() / 2)
+  const first = Array.from({ length: places }, () => spawn('sleep', ['600']))
+  t.after(() => {
+    for (const process of first) process.kill()
+  })
+  let app = 100
+  await until(() => {
+    for (const { pid } of first) boost.raise(pid!, ++app)
+    boost.raise(sleeper.pid!, ++app) // in the same moment, so that all places are taken
     return isRaised()
   }, 'raised')
   await until(isNormal, 'back to normal by itself')
