@@ -11,11 +11,15 @@ const benchmarks = {
   throughput: () => import('./throughput.ts').then(({ runThroughput }) => runThroughput),
 } as const
 type Name = keyof typeof benchmarks
+/** A part of `wake` with a result of its own. */
+const neighbours = () => import('./neighbours.ts').then(({ runNeighbours }) => runNeighbours)
 
-const usage = `npm run bench -- ${Object.keys(benchmarks).join('|')} [--quick] [--json] [--seed N]
-  --quick  few samples, to see that it works: nothing is written
-  --json   print the result as JSON
-  --seed   of chaos: the same number kills in the same order (default 1)
+const usage = `npm run bench -- ${Object.keys(benchmarks).join('|')} [--quick] [--json]
+  --quick         few samples, to see that it works: nothing is written
+  --json          print the result as JSON
+  --neighbours N  (wake) while N guests of other apps spin; a result of its own
+  --asleep N      (wake --neighbours) with so many other apps asleep
+  --seed N        (chaos) the same number kills in the same order (default 1)
 Without --quick the result is written to bench/RESULTS.md. Leave the machine alone meanwhile.`
 
 const { values, positionals } = parseArgs({
@@ -23,23 +27,30 @@ const { values, positionals } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    neighbours: { type: 'string' },
+    asleep: { type: 'string' },
     seed: { type: 'string', default: '1' },
   },
 })
-const [name = ''] = positionals
-const seed = Number(values.seed)
-if (!(name in benchmarks) || !Number.isSafeInteger(seed)) {
+const [asked = ''] = positionals
+const count = (text: string | undefined) => (text === undefined ? undefined : Number(text))
+const [busy, asleep, seed = 1] = [count(values.neighbours), count(values.asleep), count(values.seed)]
+const wrong = [busy, asleep, seed].some((value) => value !== undefined && !(Number.isSafeInteger(value) && value >= 0))
+if (!(asked in benchmarks) || wrong || (busy !== undefined && asked !== 'wake')) {
   console.error(usage)
   process.exit(1)
 }
+const name = busy === undefined ? asked : 'neighbours'
 const progress = (line: string) => process.stderr.write(`  ${line}\n`)
-const measure = (await benchmarks[name as Name]()) as (options: {
+const measure = (await (busy === undefined ? benchmarks[asked as Name]() : neighbours())) as (options: {
   quick: boolean
   seed: number
   progress: (line: string) => void
+  neighbours: number | undefined
+  asleep: number | undefined
 }) => Promise<object>
 const began = Date.now()
-const result = await measure({ quick: values.quick, seed, progress })
+const result = await measure({ quick: values.quick, seed, progress, neighbours: busy, asleep })
 const tookMs = Date.now() - began
 if (!values.quick) await writeResult(name, result, tookMs)
 console.log(JSON.stringify(result, null, values.json ? 0 : 2))

@@ -33,6 +33,7 @@ export const recipes: Record<string, Recipe> = {
   'life-node': { folder: join(testApps, 'node'), base: 'node-base' },
   'life-python': { folder: join(testApps, 'python'), base: 'python-base' },
   worker: { folder: join(testApps, 'worker'), base: 'python-base' },
+  hostile: { folder: join(testApps, 'hostile') },
 }
 
 export function recipeOf(name: string): Recipe {
