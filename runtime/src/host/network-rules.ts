@@ -1,3 +1,5 @@
+import { guestMac } from '../vm/machine.ts'
+import { egressMap, namelessSet } from './network-egress.ts'
 import type { NetworkNames } from './network-names.ts'
 
 /** Where no guest may go: the host's neighbourhood, other clouds' metadata, and what is no single machine. */
@@ -17,7 +19,17 @@ const notTheInternet = [
 /** Connections out that one guest may have at a time: one guest must not fill the host's table of all (262,144). */
 const mostFlows = 4096
 
+/** Names that one guest may ask for in a second: they are answered by the process that wakes all of them. */
+const questionsPerSecond = 100
+
 const sourcesSet = 'set sources { type ifname . ipv4_addr; }'
+
+interface RuleOptions {
+  gateway: string
+  subnet: string
+  /** What one guest may send to the internet; it may be ahead of that by half a second. */
+  egressKbytesPerSecond: number
+}
 
 /**
  * The whole table, for `nft -f`. Applied to a table that is there already it renews the rules and leaves the sets, so
@@ -26,9 +38,20 @@ const sourcesSet = 'set sources { type ifname . ipv4_addr; }'
  * Whatever comes from an interface with our prefix is judged here; a tap that is in no set gets nowhere. Nothing else
  * of the host's traffic is touched: policies are `accept`, and an accept here is not the last word, other tables follow.
  */
-export function networkRules(names: NetworkNames, gateway: string, subnet: string): string {
+export function networkRules(names: NetworkNames, { gateway, subnet, egressKbytesPerSecond }: RuleOptions): string {
   const tap = `"${names.tapPrefix}*"`
-  const chains = ['spoofed', 'arriving', 'to_host', 'for_host', 'from_guest', 'to_guest', 'passing', 'leaving']
+  const chains = [
+    'spoofed',
+    'arriving',
+    'to_host',
+    'for_host',
+    'from_guest',
+    'to_guest',
+    'passing',
+    'leaving',
+    'asking',
+    'refused',
+  ]
   // Before connections are tracked (-400: fragments are put together there), so that no forged packet leaves a trace.
   const hooks = `
     chain arriving { type filter hook prerouting priority -450; policy accept; }
@@ -38,24 +61,30 @@ export function networkRules(names: NetworkNames, gateway: string, subnet: strin
     chain spoofed { }
     chain to_host { }
     chain from_guest { }
-    chain to_guest { }`
+    chain to_guest { }
+    chain asking { }
+    chain refused { }`
+  const burstKbytes = Math.max(64, Math.round(egressKbytesPerSecond / 2))
   const rules = {
     arriving: [`iifname ${tap} jump spoofed`],
-    spoofed: ['meta nfproto != ipv4 drop', 'iifname . ip saddr != @sources drop'],
+    spoofed: ['meta nfproto != ipv4 drop', `ether saddr != ${guestMac} drop`, 'iifname . ip saddr != @sources drop'],
     for_host: [`iifname ${tap} jump to_host`],
     to_host: [
       'ct state established accept', // the answers to this host's edges
       'ct state related meta l4proto icmp accept',
-      `ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 accept`,
-      'drop',
+      'ip saddr @nameless goto refused',
+      `ip daddr ${gateway} meta l4proto { tcp, udp } th dport 53 jump asking`,
+      'goto refused',
     ],
     passing: [`iifname ${tap} jump from_guest`, `oifname ${tap} jump to_guest`],
     from_guest: [
-      `oifname ${tap} drop`,
+      `oifname ${tap} goto refused`,
+      `ip daddr != @edges update @rates { ip saddr limit rate over ${egressKbytesPerSecond} kbytes/second burst ${burstKbytes} kbytes } drop`,
       'ct state established accept',
       'ct state related meta l4proto icmp accept',
-      'ip daddr @not_the_internet drop',
-      'oifname != @uplinks drop',
+      'ip daddr @not_the_internet goto refused',
+      'oifname != @uplinks goto refused',
+      'ip saddr vmap @egress',
       `ct state new add @flows { ip saddr ct count over ${mostFlows} } drop`,
       'accept',
     ],
@@ -65,6 +94,12 @@ export function networkRules(names: NetworkNames, gateway: string, subnet: strin
       'ct state new ip saddr @edges accept',
       'drop',
     ],
+    asking: [
+      `update @questions { ip saddr limit rate over ${questionsPerSecond}/second burst ${2 * questionsPerSecond} packets } drop`,
+      'accept',
+    ],
+    // Counted per guest, so that its log can say it; the answer lets the program fail at once instead of waiting.
+    refused: ['update @refusals { ip saddr }', 'reject with icmp type admin-prohibited'],
     leaving: [`ip saddr ${subnet} oifname @uplinks masquerade`],
   }
   const table = `inet ${names.table}`
@@ -74,6 +109,11 @@ export function networkRules(names: NetworkNames, gateway: string, subnet: strin
     '  set uplinks { type ifname; }',
     '  set opened { type ifname; }',
     '  set edges { type ipv4_addr; }',
+    '  set rates { type ipv4_addr; size 65536; flags dynamic; }',
+    '  set questions { type ipv4_addr; size 65536; flags dynamic; }',
+    '  set refusals { type ipv4_addr; size 65536; flags dynamic; counter; }',
+    `  ${namelessSet}`,
+    `  ${egressMap}`,
     '  set flows { type ipv4_addr; size 65536; flags dynamic; }',
     `  set not_the_internet { type ipv4_addr; flags interval; elements = { ${notTheInternet.join(', ')} } }`,
     hooks,

@@ -1,4 +1,5 @@
 import type { InstanceId, NodeId, TeamId } from '../core/ids.ts'
+import type { Egress } from '../model/egress.ts'
 import { guestMac } from '../vm/machine.ts'
 import { type DnsServer, type Resolver, startDns } from './dns.ts'
 import { Addresses } from './network-addresses.ts'
@@ -12,6 +13,7 @@ import {
   routedAddresses,
   setSysctl,
 } from './network-commands.ts'
+import { restrict, unrestrict } from './network-egress.ts'
 import { NetworkRefused } from './network-errors.ts'
 import { type NetworkNames, networkNames, tapName, tapOffset } from './network-names.ts'
 import { allowSource, forbidSource, networkRules, rememberOpened, removeTable, replaceSet } from './network-rules.ts'
@@ -25,6 +27,8 @@ export interface NetworkOptions {
   subnet: string
   /** Where guests' questions go; default: the host's resolvers. */
   dnsUpstream?: Resolver[]
+  /** What one guest may send to the internet; default: 100 Mbit/s. */
+  egressKbytesPerSecond?: number
 }
 
 export interface Link {
@@ -43,13 +47,15 @@ export class HostNetwork {
   readonly #addresses: Addresses
   #dns: DnsServer | undefined
   #uplinks: string[] = []
-  /** Tap → address of what may send. */
-  readonly #sources = new Map<string, string>()
+  /** By tap: the address that may send, and where its connections may go. */
+  readonly #sources = new Map<string, { address: string; egress: Egress }>()
+  readonly #egressKbytesPerSecond: number
   #edges: string[] = []
   #lent = 0
   readonly #lentTaps = new Set<string>()
 
-  private constructor({ node, subnet }: NetworkOptions) {
+  private constructor({ node, subnet, egressKbytesPerSecond = 12_500 }: NetworkOptions) {
+    this.#egressKbytesPerSecond = egressKbytesPerSecond
     this.#names = networkNames(node)
     this.#addresses = new Addresses(subnet)
     // Two nodes on one machine have two subnets, hence two gateways.
@@ -59,7 +65,7 @@ export class HostNetwork {
   /** Afterwards guests can be attached; those of an earlier agent were never without rules. */
   static async open(options: NetworkOptions): Promise<HostNetwork> {
     const network = new HostNetwork(options)
-    await nft(networkRules(network.#names, network.gateway, network.#addresses.subnet))
+    await nft(network.#rules())
     await network.#makeGateway()
     await network.#followUplinks()
     network.#dns = await startDns({ address: network.gateway, upstream: options.dnsUpstream })
@@ -67,14 +73,15 @@ export class HostNetwork {
   }
 
   /** Makes a tap with an address for the instance. Packets from any other address of it are dropped. */
-  async attach(_instance: InstanceId | string, team: TeamId): Promise<Link> {
+  async attach(_instance: InstanceId | string, team: TeamId, egress: Egress = { deny: [] }): Promise<Link> {
     const offset = this.#addresses.take(team)
     const link = this.#link(offset)
     try {
       await this.#followUplinks()
-      this.#sources.set(link.tap, link.address)
+      const source = { address: link.address, egress }
+      this.#sources.set(link.tap, source)
       // A tap without its rule gets nowhere, so the order of these two does not matter.
-      await Promise.all([nft(allowSource(this.#names, link.tap, link.address)), this.#makeTap(link)])
+      await Promise.all([nft(this.#admit(link.tap, source)), this.#makeTap(link)])
       return link
     } catch (error) {
       await this.detach(link.tap).catch(() => {})
@@ -83,14 +90,14 @@ export class HostNetwork {
   }
 
   /** An instance that an earlier agent started keeps its tap and address. */
-  async reserve(address: string, tap: string, team: TeamId): Promise<void> {
+  async reserve(address: string, tap: string, team: TeamId, egress: Egress = { deny: [] }): Promise<void> {
     const offset = this.#addresses.offset(address)
     if (offset === undefined || tapName(this.#names, offset) !== tap) {
       throw new NetworkRefused(`${tap} is not the tap of ${address} on this node`)
     }
     this.#addresses.reserve(offset, team)
-    this.#sources.set(tap, address)
-    await nft(allowSource(this.#names, tap, address))
+    this.#sources.set(tap, { address, egress })
+    await nft(this.#admit(tap, { address, egress }))
   }
 
   /** Also for taps that are gone already. */
@@ -100,7 +107,8 @@ export class HostNetwork {
     this.#sources.delete(tap)
     await ipBatchIfThere([`link delete dev ${tap}`])
     if (offset === undefined) return
-    await nft(forbidSource(this.#names, tap, this.#addresses.address(offset)))
+    const address = this.#addresses.address(offset)
+    await nft(forbidSource(this.#names, tap, address) + unrestrict(this.#names, tap, address))
     this.#addresses.free(offset)
   }
 
@@ -148,13 +156,11 @@ export class HostNetwork {
    * everybody's, setting `ip_forward` sets that of all interfaces. For the reconciler, every few seconds; 10 ms of a process, and no packet sees a difference.
    */
   async repair(): Promise<void> {
-    const { subnet } = this.#addresses
-    const sources = [...this.#sources].map(([tap, address]) => allowSource(this.#names, tap, address))
-    const rules = networkRules(this.#names, this.gateway, subnet)
+    const sources = [...this.#sources].map(([tap, source]) => this.#admit(tap, source))
     // Flushed in the same step: what is in no list of ours is nobody's.
     await nft(
       [
-        rules,
+        this.#rules(),
         replaceSet(this.#names, 'sources', []),
         ...sources,
         this.#uplinkElements(),
@@ -175,6 +181,16 @@ export class HostNetwork {
     await nft(removeTable(this.#names))
     // they forwarded nothing before us
     for (const name of opened) await setSysctl(`ipv4/conf/${name}/forwarding`, '0').catch(() => {})
+  }
+
+  #rules() {
+    const { gateway } = this
+    const { subnet } = this.#addresses
+    return networkRules(this.#names, { gateway, subnet, egressKbytesPerSecond: this.#egressKbytesPerSecond })
+  }
+
+  #admit(tap: string, { address, egress }: { address: string; egress: Egress }) {
+    return allowSource(this.#names, tap, address) + restrict(this.#names, tap, address, egress)
   }
 
   #link(offset: number): Link {
