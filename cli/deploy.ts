@@ -4,7 +4,18 @@ import { carryOut } from './deploy/follow.ts'
 import { imageFor } from './deploy/image.ts'
 import { defaultName } from './deploy/name.ts'
 import { type DeployFlags, deployRequest } from './deploy/request.ts'
-import { collect, concurrency, durationMs, environment, mebibytes, spares, warmUp, wholeNumber } from './flags.ts'
+import {
+  collect,
+  concurrency,
+  durationMs,
+  egress,
+  environment,
+  mebibytes,
+  networks,
+  spares,
+  warmUp,
+  wholeNumber,
+} from './flags.ts'
 import { paint } from './paint.ts'
 import { connect } from './session.ts'
 import { duration } from './show.ts'
@@ -17,6 +28,7 @@ Examples:
   little deploy oci:/srv/layout:v2       an OCI layout, and which image of it
   little deploy . -p 3000 -m 512 -e MODE=fast --secret DB_PASSWORD
   little deploy . --canary 10            a tenth of the requests, until little promote or little rollback
+  little deploy . --egress 203.0.113.0/24,198.51.100.7
   little deploy python:3.12-slim -p 8000 -- python3 -m http.server 8000`
 
 export function deployCommand(program: Command): void {
@@ -43,6 +55,8 @@ export function deployCommand(program: Command): void {
     .option('--spares <n|auto>', 'instances parked ahead of need', spares, 'auto')
     .option('--warm <path[:times]>', 'request that warms an instance up', warmUp)
     .option('--canary <percent>', 'give it that share of the requests, the live release the rest', wholeNumber(1, 99))
+    .option('--egress <where>', 'where its own connections may go: all, none, or CIDR,… (default: all)', egress)
+    .option('--egress-deny <CIDR,…>', 'where they may not', networks)
     .option('--insecure-registry', 'talk to the registry without TLS')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', examples)

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { concurrency, durationMs, environment, mebibytes, moment, spares, warmUp, wholeNumber } from './flags.ts'
+import {
+  concurrency,
+  durationMs,
+  egress,
+  environment,
+  mebibytes,
+  moment,
+  spares,
+  warmUp,
+  wholeNumber,
+} from './flags.ts'
 
 test('memory is MiB unless it says otherwise', () => {
   const read = mebibytes(32, 65_536)
@@ -28,6 +38,14 @@ test('whole numbers are whole and within their range', () => {
   const read = wholeNumber(1, 64)
   assert.equal(read('64'), 64)
   for (const wrong of ['0', '65', '1.5', '-1', '0x10', '', 'many']) assert.throws(() => read(wrong), /from 1 to 64/)
+})
+
+test('egress is everywhere, nowhere, or a list of networks', () => {
+  assert.equal(egress('all'), undefined)
+  assert.deepEqual(egress('none'), [])
+  assert.deepEqual(egress('203.0.113.0/24,198.51.100.7'), ['203.0.113.0/24', '198.51.100.7'])
+  for (const wrong of ['', 'example.com', '203.0.113.0/24,', '::1/64', 'all,none'])
+    assert.throws(() => egress(wrong), /203\.0\.113\.0\/24/)
 })
 
 test('the hard limit of concurrency follows the soft one unless it is given', () => {

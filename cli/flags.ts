@@ -77,6 +77,25 @@ export function environment(text: string, all: string[] = []): string[] {
 
 export const collect = (text: string, all: string[] = []): string[] => [...all, text]
 
+const network = /^\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/
+
+/** `CIDR,CIDR…`; the cloud checks the numbers in them. */
+export function networks(text: string): string[] {
+  const all = text.split(',')
+  const wrong = all.find((one) => !network.test(one))
+  if (wrong !== undefined)
+    refuse(
+      `It must be IPv4 addresses or networks such as 203.0.113.0/24, with commas between them; not '${wrong}'. Names are not supported.`,
+    )
+  return all
+}
+
+/** `all`, `none`, or networks: where connections may go; undefined: everywhere. */
+export function egress(text: string): string[] | undefined {
+  if (text === 'all') return undefined
+  return text === 'none' ? [] : networks(text)
+}
+
 export function oneOf<T extends string>(...choices: T[]) {
   return (text: string): T => {
     if (!choices.includes(text as T)) refuse(`It must be one of ${choices.join(', ')}.`)

@@ -7,11 +7,11 @@
 // Out:  one line for each kind of problem, once. The first line says `ready` or `refused: reason`.
 // Ends: with its input (the agent died), after taking everything back.
 //
-// At most half of the cores are given away at a time. When they are, a wake whose app had more of its share already gives
-// way to one whose app had less, any wake gives way once it had its head start, and until then the new one waits: so an
-// app that is woken all the time cannot keep others from their boost.
+// At most half of the cores are given away at a time. When they are, an app that had clearly more of its share gives way to
+// one that had less, any other wake gives way once it had its head start, and until then the new one waits: so an app
+// that is woken all the time cannot keep others from their boost. An app pays with the CPU time that it used.
 //
-// It runs at SCHED_RR 10, above what it raises (5): a boosted guest that spins cannot keep it from taking the boost back.
+// It runs at SCHED_RR 10, above what it raises: a boosted guest that spins cannot keep it from taking the boost back.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -30,23 +30,25 @@
 
 enum {
   OWN_PRIORITY = 10,
-  BOOST_PRIORITY = 5,
+  BOOST_PRIORITY = 4,          // below edge and agent (5): a boosted guest that spins must not keep them from their work
   BOOST_US = 20000,            // a wake's own work is done in a tenth of it, with slack for slow instances
-  HEAD_START_US = 6000,        // by then most wakes have sent their first byte
+  HEAD_START_US = 8000,        // by then a wake has sent its first byte
+  CLEARLY_US = 10000,          // more of a difference than wakes of well-behaved apps make
+  PATIENCE_US = 50000,         // who waited that long has woken without
   RETRY_US = 1000,
   WINDOW_US = 1000000,
-  APP_WINDOW_US = 50000,       // an app gets at most 5 % of a core at real-time priority
+  SLOT_US = 125000,
+  SLOTS = 9,                   // one is being filled: the others are a second
+  APP_SHARE_US = 50000,        // an app gets at most 5 % of a core at real-time priority
   MOST_BOOSTS = 64,
   MOST_WAITING = 64,
-  APP_BOOSTS = 3,              // that fit into APP_WINDOW_US: 20, 20 and what is left
   APPS = 1024,                 // with a boost in the last second
   MOST_PROBES = 16,
   TAKE_BACK = 0xffffffff,
 };
 
-struct payment { int64_t until; int32_t us; };
-struct app { uint32_t key; struct payment payments[APP_BOOSTS]; };
-struct boost { uint32_t process; int64_t began, until; int32_t had_us; struct payment *payment; };
+struct app { uint32_t key; int64_t slot; int32_t used_us[SLOTS], reserved_us; };
+struct boost { uint32_t process; struct app *app; int64_t began, until, cpu_us; int32_t had_us, reserved_us; };
 struct wait { uint32_t process, app; int64_t asked; };
 
 static struct boost boosts[MOST_BOOSTS];
@@ -58,6 +60,13 @@ static int64_t now_us(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+// CPU time of all threads of a process, as they say it of themselves (the kernel's id for that clock); 0 when it is gone.
+static int64_t cpu_us(uint32_t process) {
+  struct timespec used;
+  if (clock_gettime((clockid_t)(~process << 3 | 2), &used)) return 0;
+  return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
 }
 
 static void report(const char *what, int reason) {
@@ -102,21 +111,19 @@ static bool take_back(uint32_t process) {
   return false;
 }
 
-static void take_back_due(int64_t now) {
-  for (int i = 0; i < active;) {
-    if (boosts[i].until > now) {
-      i++;
-      continue;
-    }
-    if (take_back(boosts[i].process)) boosts[i] = boosts[--active];
-    else boosts[i++].until = now + RETRY_US;
-  }
+// Empties what is older than a second.
+static void turn(struct app *app, int64_t now) {
+  int64_t slot = now / SLOT_US;
+  for (int steps = 0; app->slot < slot && steps < SLOTS; steps++) app->used_us[++app->slot % SLOTS] = 0;
+  app->slot = slot;
 }
 
-static bool forgotten(const struct app *app, int64_t now) {
-  for (int i = 0; i < APP_BOOSTS; i++)
-    if (app->payments[i].until + WINDOW_US > now) return false;
-  return true;
+// What the app had at real-time priority within the last second, and what it may have now.
+static int32_t had_us(struct app *app, int64_t now) {
+  turn(app, now);
+  int32_t had = app->reserved_us;
+  for (int i = 0; i < SLOTS; i++) had += app->used_us[i];
+  return had;
 }
 
 static struct app *find_app(uint32_t key, int64_t now) {
@@ -124,53 +131,39 @@ static struct app *find_app(uint32_t key, int64_t now) {
   struct app *empty = NULL;
   for (uint32_t i = 0; i < MOST_PROBES; i++) {
     struct app *app = &apps[(start + i) % APPS];
-    if (forgotten(app, now)) empty = empty ? empty : app;
+    if (had_us(app, now) == 0) empty = empty ? empty : app;
     else if (app->key == key) return app;
   }
-  if (empty) *empty = (struct app){.key = key};
+  if (empty) *empty = (struct app){.key = key, .slot = now / SLOT_US};
   return empty;
 }
 
-// What the app had at real-time priority within the last second.
-static int32_t had_us(const struct app *app, int64_t now) {
-  int32_t had = 0;
-  for (int i = 0; i < APP_BOOSTS; i++)
-    if (app->payments[i].until + WINDOW_US > now) had += app->payments[i].us;
-  return had;
-}
-
-// Boosts are paid in full when they begin, and for a second from their end: in no second has an app more than its
-// share. One that asks for more gets what is left of it, then none.
-static struct payment *pay(struct app *app, int64_t now) {
-  int32_t left = APP_WINDOW_US - had_us(app, now);
-  for (int i = 0; left > 0 && i < APP_BOOSTS; i++) {
-    if (app->payments[i].until + WINDOW_US > now) continue;
-    int32_t granted = left < BOOST_US ? left : BOOST_US;
-    app->payments[i] = (struct payment){.until = now + granted, .us = granted};
-    return &app->payments[i];
-  }
-  return NULL;
-}
-
-// Ends one before its time; the app has paid no more than it had.
-static bool displace(int index, int64_t now) {
-  struct boost ended = boosts[index];
-  if (!take_back(ended.process)) {
-    boosts[index].began = now; // asked again after a while, not all the time
-    return false;
-  }
-  ended.payment->us = (int32_t)(now - ended.began);
-  ended.payment->until = now;
-  boosts[index] = boosts[--active];
+static bool end_boost(int index, int64_t now) {
+  struct boost *boost = &boosts[index];
+  if (!take_back(boost->process)) return false;
+  int64_t used = cpu_us(boost->process) - boost->cpu_us;
+  turn(boost->app, now);
+  boost->app->reserved_us -= boost->reserved_us;
+  if (used > 0) boost->app->used_us[boost->app->slot % SLOTS] += (int32_t)(used < WINDOW_US ? used : WINDOW_US);
+  *boost = boosts[--active];
   return true;
 }
 
-// The one that gives way to an app that had so much already: of those that may be asked to, the one whose app had most.
+static void take_back_due(int64_t now) {
+  for (int i = 0; i < active;) {
+    if (boosts[i].until > now) i++;
+    else if (!end_boost(i, now)) boosts[i++].until = now + RETRY_US;
+  }
+}
+
+// The boost that gives way to an app which had so much already; -1: none does yet.
 static int to_displace(int32_t had, int64_t now) {
   int chosen = -1;
   for (int i = 0; i < active; i++) {
-    bool gives_way = boosts[i].had_us > had || now - boosts[i].began >= HEAD_START_US;
-    if (gives_way && (chosen < 0 || boosts[i].had_us > boosts[chosen].had_us)) chosen = i;
+    int64_t used = cpu_us(boosts[i].process) - boosts[i].cpu_us;
+    bool had_more = boosts[i].had_us > had + CLEARLY_US, had_less = boosts[i].had_us + used + CLEARLY_US < had;
+    if (!had_more && (had_less || now - boosts[i].began < HEAD_START_US)) continue;
+    if (chosen < 0 || boosts[i].had_us > boosts[chosen].had_us) chosen = i;
   }
   return chosen;
 }
@@ -180,24 +173,28 @@ static bool raise_process(uint32_t process, uint32_t key, int64_t now) {
   for (int i = 0; i < active; i++)
     if (boosts[i].process == process) return true;
   struct app *app = find_app(key, now);
-  if (!app || had_us(app, now) >= APP_WINDOW_US) return true; // it had its share: it wakes as everybody else runs
-  int32_t had = had_us(app, now);
+  int32_t had = app ? had_us(app, now) : APP_SHARE_US, left = APP_SHARE_US - had;
+  if (left <= 0) return true; // it had its share: it wakes as everybody else runs
   if (active >= allowed) {
     int chosen = to_displace(had, now);
-    if (chosen < 0 || !displace(chosen, now)) return false;
+    if (chosen < 0) return false;
+    if (!end_boost(chosen, now)) {
+      boosts[chosen].began = now; // asked again after a while, not all the time
+      return false;
+    }
   }
-  struct payment *payment = pay(app, now);
-  if (!payment) return true;
-  boosts[active++] = (struct boost){process, now, payment->until, had, payment};
+  int32_t granted = left < BOOST_US ? left : BOOST_US;
+  app->reserved_us += granted;
+  boosts[active++] = (struct boost){process, app, now, now + granted, cpu_us(process), had, granted};
   each_thread(process, SCHED_RR, BOOST_PRIORITY);
   return true;
 }
 
-// In the order in which they asked. Whoever has waited for as long as a boost takes has woken without one.
+// In the order in which they asked.
 static void raise_waiting(int64_t now) {
   int left = 0;
   for (int i = 0; i < waiting; i++)
-    if (now - waits[i].asked < BOOST_US && !raise_process(waits[i].process, waits[i].app, now)) waits[left++] = waits[i];
+    if (now - waits[i].asked < PATIENCE_US && !raise_process(waits[i].process, waits[i].app, now)) waits[left++] = waits[i];
   waiting = left;
 }
 
@@ -209,11 +206,13 @@ static void ask_to_raise(uint32_t process, uint32_t app) {
 }
 
 static void take_back_now(uint32_t process) {
+  int64_t now = now_us();
   for (int i = 0; i < waiting; i++)
     if (waits[i].process == process) waits[i--] = waits[--waiting];
   for (int i = 0; i < active; i++)
-    if (boosts[i].process == process) boosts[i--] = boosts[--active];
+    if (boosts[i].process == process) boosts[i].until = now;
   take_back(process);
+  take_back_due(now);
 }
 
 static void obey(const uint32_t command[2]) {
@@ -226,6 +225,7 @@ static int next_deadline_ms(void) {
   int64_t earliest = INT64_MAX, now = now_us();
   for (int i = 0; i < active; i++) {
     int64_t next = boosts[i].until, head_start = boosts[i].began + HEAD_START_US;
+    if (waiting > 0 && head_start <= now) head_start = now + RETRY_US;
     if (waiting > 0 && head_start < next) next = head_start;
     if (next < earliest) earliest = next;
   }

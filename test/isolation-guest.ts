@@ -7,6 +7,7 @@ import type { PeerCommand, PeerReport } from './isolation-peer.ts'
 export class Peer {
   readonly received: { text: string; from: string }[] = []
   readonly #child: ChildProcess
+  #refused: ((why: string) => void) | undefined
   readonly #waiting = new Map<string, () => void>()
 
   /** `namespace`: pid of a process in it; undefined: ours. */
@@ -24,6 +25,7 @@ export class Peer {
     createInterface({ input: child.stdout! }).on('line', (line) => {
       const report = JSON.parse(line) as PeerReport
       if ('received' in report) this.received.push({ text: report.received, from: report.from })
+      if ('failed' in report) this.#refused?.(report.failed)
       const text = 'received' in report ? report.received : 'failed' in report ? report.failed : 'listening'
       this.#waiting.get(text)?.()
     })
@@ -41,6 +43,14 @@ export class Peer {
         clearTimeout(timer)
         resolve()
       })
+    })
+  }
+
+  /** Resolves with the reason of the next packet that could not be sent. */
+  refusal(deadlineMs = 15_000): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#refused = resolve
+      setTimeout(() => reject(new Error(`nothing was refused within ${deadlineMs} ms`)), deadlineMs).unref()
     })
   }
 
@@ -77,6 +87,11 @@ export class StandIn {
   /** `ip …` inside. */
   ip(...args: string[]) {
     execFileSync('nsenter', ['--net', '--target', String(this.#cable.pid), 'ip', ...args])
+  }
+
+  /** Runs a program inside, to its end. */
+  run(program: string, ...args: string[]) {
+    execFileSync('nsenter', ['--net', '--target', String(this.#cable.pid), program, ...args])
   }
 
   stop() {

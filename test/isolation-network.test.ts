@@ -1,26 +1,24 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { nodeId, teamId } from '../runtime/src/core/ids.ts'
 import { HostNetwork, type Link } from '../runtime/src/host/network.ts'
 import { networkNames } from '../runtime/src/host/network-names.ts'
 import { Peer, StandIn } from './isolation-guest.ts'
+import { type Internet, internet, makeInternet, otherHostAddress, run, strangersLan } from './isolation-internet.ts'
 import { inOwnNetwork } from './isolation-own-network.ts'
 import { compile } from './isolation-programs.ts'
 
 const node = nodeId('n-isolation')
 const port = 7_000 // of every collector
-const internet = '203.0.113.2'
-const strangersLan = '192.168.5.5'
-const otherHostAddress = '10.9.9.9' // of the host itself, on its loopback
-const run = (program: string, ...args: string[]) => execFileSync(program, args, { encoding: 'utf8' })
 
 if (inOwnNetwork(import.meta.filename)) {
   let folder: string
-  let internetNamespace: ChildProcess
+  let world: Internet
+  let forge: string
   let outside: Peer
   let host: Peer
   let network: HostNetwork
@@ -30,18 +28,17 @@ if (inOwnNetwork(import.meta.filename)) {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'littlecloud-network-'))
-    internetNamespace = spawn('unshare', ['--net', 'sleep', '600'])
-    await ownNamespace(internetNamespace.pid!)
-    makeInternet(internetNamespace.pid!)
+    world = await makeInternet('10.77.0.0/16')
     run('nft', 'add table inet of_somebody_else')
     untouched = everything()
     network = await HostNetwork.open({ node, subnet: '10.77.0.0/16', dnsUpstream: [{ address: internet, port: 5353 }] })
     const cable = compile('cable', folder)
+    forge = compile('forge', folder)
     const attach = async (team: string) => {
       const link = await network.attach(`i-${team}`, teamId(team))
       return { link, guest: await StandIn.start(cable, link, port) }
     }
-    outside = await Peer.start(port, internetNamespace.pid)
+    outside = await Peer.start(port, world.pid)
     host = await Peer.start(port)
     one = await attach('one')
     other = await attach('other')
@@ -51,7 +48,7 @@ if (inOwnNetwork(import.meta.filename)) {
     for (const peer of [outside, host]) peer?.stop()
     for (const pair of [one, other]) pair?.guest.stop()
     await network?.close()
-    internetNamespace.kill()
+    await world?.[Symbol.asyncDispose]()
     await rm(folder, { recursive: true, force: true })
   })
 
@@ -105,6 +102,44 @@ if (inOwnNetwork(import.meta.filename)) {
     await arrived
   })
 
+  const forged = (from = one.link.address) =>
+    [
+      { kind: 'mac', from, to: internet, text: "with a stranger's MAC" },
+      { kind: 'plain', from: other.link.address, to: internet, text: "with another guest's address" },
+      { kind: 'fragments', from, to: otherHostAddress, text: 'in pieces to the host' },
+      { kind: 'fragments', from, to: other.link.address, text: 'in pieces to another guest' },
+      { kind: 'fragments', from: '10.77.200.200', to: internet, text: 'in pieces from a forged address' },
+    ] as const
+  const send = ({ kind, from, to, text }: { kind: string; from: string; to: string; text: string }) =>
+    one.guest.run(forge, kind, from, to, String(port), text)
+
+  test('a guest that writes its own frames gets no further, in pieces neither', async () => {
+    for (const kind of ['plain', 'fragments']) {
+      const text = `allowed, ${kind}`
+      const arrived = outside.arrival(text)
+      send({ kind, from: one.link.address, to: internet, text })
+      await arrived
+    }
+    for (const frame of forged()) send(frame)
+    await afterMarker('after the forged frames')
+    for (const { text } of forged()) assert.equal(arrivedAt(text), 0, text)
+  })
+
+  test('a guest can make the host believe nothing by ARP, nor by IPv6', async () => {
+    const frames = () => {
+      for (const kind of ['arp', 'router']) send({ kind, from: '10.77.200.201', to: network.gateway, text: '' })
+    }
+    const believed = () => run('ip', 'neighbour', 'show', 'dev', one.link.tap) + run('ip', '-6', 'route')
+    const before = believed()
+    frames()
+    await afterMarker('after the lies')
+    assert.equal(believed(), before)
+    run('ip', 'link', 'set', 'dev', one.link.tap, 'arp', 'on') // as a tap is, unless it is told otherwise
+    frames()
+    for (const until = Date.now() + 15_000; !believed().includes('10.77.200.201'); ) assert.ok(Date.now() < until)
+    run('ip', 'link', 'set', 'dev', one.link.tap, 'arp', 'off')
+  })
+
   test('a tap carries no IPv6', async () => {
     const path = `/proc/sys/net/ipv6/conf/${one.link.tap}/disable_ipv6`
     assert.equal((await readFile(path, 'utf8')).trim(), '1')
@@ -130,7 +165,23 @@ if (inOwnNetwork(import.meta.filename)) {
       await Promise.any(target)
       Promise.allSettled(target).catch(() => {}) // the two that it was not for
     }
+    for (const frame of forged()) {
+      const target = [outside, host, other.guest.peer].map((peer) => peer.arrival(frame.text))
+      send(frame)
+      await Promise.any(target)
+      Promise.allSettled(target).catch(() => {})
+    }
     run('sysctl', '-qw', 'net.ipv4.ip_forward=0')
+    run('sysctl', '-qw', `net.ipv6.conf.${one.link.tap}.accept_ra=2`, `net.ipv6.conf.${one.link.tap}.disable_ipv6=0`)
+    for (
+      const until = Date.now() + 15_000;
+      !run('ip', '-6', 'route').includes('default via fe80::1');
+      await delay(100)
+    ) {
+      assert.ok(Date.now() < until, 'the router is not believed')
+      send({ kind: 'router', from: one.link.address, to: network.gateway, text: '' })
+    }
+    run('sysctl', '-qw', `net.ipv6.conf.${one.link.tap}.disable_ipv6=1`)
   })
 
   test('rules that another program has flushed come back', async () => {
@@ -150,28 +201,6 @@ if (inOwnNetwork(import.meta.filename)) {
     await network.close()
     assert.equal(everything(), untouched)
   })
-}
-
-/** Resolves once the process has its own network namespace: `unshare` says nothing. */
-async function ownNamespace(pid: number) {
-  const inode = (process: string | number) => run('readlink', `/proc/${process}/ns/net`)
-  const until = performance.now() + 10_000
-  while (inode(pid) === inode('self')) if (performance.now() > until) throw new Error('no namespace within 10 s')
-}
-
-/** A veth pair to a namespace that plays the internet, the LAN beside us, and the host's other address. */
-function makeInternet(namespace: number) {
-  run('ip', 'link', 'add', 'uplink', 'type', 'veth', 'peer', 'name', 'downlink', 'netns', String(namespace))
-  const inside = (...args: string[]) => run('nsenter', '--net', '--target', String(namespace), 'ip', ...args)
-  inside('address', 'add', `${internet}/24`, 'dev', 'downlink')
-  inside('link', 'set', 'dev', 'downlink', 'up')
-  inside('link', 'set', 'dev', 'lo', 'up')
-  inside('address', 'add', `${strangersLan}/32`, 'dev', 'lo')
-  inside('route', 'add', '10.77.0.0/16', 'via', '203.0.113.1')
-  run('ip', 'address', 'add', '203.0.113.1/24', 'dev', 'uplink')
-  run('ip', 'link', 'set', 'dev', 'uplink', 'up')
-  run('ip', 'route', 'add', 'default', 'via', internet)
-  run('ip', 'address', 'add', `${otherHostAddress}/32`, 'dev', 'lo')
 }
 
 /** What a node could have changed in the kernel. */

@@ -11,6 +11,8 @@ export interface PeerCommand {
   port: number
   /** The source address; default: the kernel's choice. */
   from?: string
+  /** Of a socket that is connected: it hears when it is refused. */
+  connected?: boolean
 }
 
 export type PeerReport = { listening: true } | { received: string; from: string } | { failed: string }
@@ -26,13 +28,13 @@ if (import.meta.main) {
   collector.bind(Number(process.argv[2]), () => report({ listening: true }))
   createInterface({ input: process.stdin })
     .on('line', (line) => {
-      const { send, to, port, from } = JSON.parse(line) as PeerCommand
+      const { send, to, port, from, connected } = JSON.parse(line) as PeerCommand
       const socket = createSocket('udp4')
       socket.on('message', (bytes, sender) => report({ received: bytes.toString(), from: sender.address }))
       socket.once('error', (error) => report({ failed: `${send}: ${error.message}` }))
-      socket.bind(0, from, () =>
-        socket.send(send, port, to, (error) => error && report({ failed: `${send}: ${error}` })),
-      )
+      const sent = (error: Error | null) => error && report({ failed: `${send}: ${error}` })
+      if (connected) socket.connect(port, to, () => socket.send(send, sent))
+      else socket.bind(0, from, () => socket.send(send, port, to, sent))
       socket.unref()
     })
     .on('close', () => process.exit())

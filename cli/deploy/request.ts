@@ -15,6 +15,8 @@ export interface DeployFlags {
   spares: number | 'auto'
   warm?: { path: string; times: number }
   canary?: number
+  egress?: string[]
+  egressDeny?: string[]
   insecureRegistry?: boolean
   json?: boolean
 }
@@ -36,6 +38,7 @@ export async function deployRequest(image: string, command: string[], flags: Dep
     maxInstances: flags.max,
     spares: flags.spares,
     canary: flags.canary,
+    egress: { allow: flags.egress, deny: flags.egressDeny },
     insecureRegistry: flags.insecureRegistry,
   }
 }

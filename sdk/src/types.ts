@@ -22,6 +22,11 @@ export interface DeployRequest {
   warm?: { path: string; times: number } | undefined
   maxInstances?: number | undefined
   spares?: number | 'auto' | undefined
+  /**
+   * IPv4 addresses or networks (`203.0.113.0/24`) that connections of the app's own may go to (else: the whole internet;
+   * an empty list: nowhere), and those that they may not.
+   */
+  egress?: { allow?: string[] | undefined; deny?: string[] | undefined } | undefined
   /** Talk to the registry without TLS. */
   insecureRegistry?: boolean | undefined
   /** Percent of the requests that the release gets beside the live one, until it is promoted or rolled back. */

@@ -35,7 +35,7 @@ export async function adoptInstances(tools: HostTools): Promise<Started[]> {
 async function adopt(dir: string, record: InstanceRecord, tools: HostTools): Promise<Started | undefined> {
   const process = await findLaunched(dir)
   if (!process) return undefined
-  await tools.network.reserve(record.address, record.tap, record.team)
+  await tools.network.reserve(record.address, record.tap, record.team, record.egress)
   tools.boost?.reset(process.pid)
   const vm = await MicroVm.adopt(dir, process)
   const { running } = await vm.qmp.execute('query-status')

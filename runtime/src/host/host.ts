@@ -29,6 +29,7 @@ import { LogShipper } from './log-shipper.ts'
 import { Meter } from './meter.ts'
 import { HostNetwork } from './network.ts'
 import { endStrayLaunchers, Reconciler } from './reconcile.ts'
+import { Refusals } from './refusals.ts'
 import { Secrets } from './secrets.ts'
 import { announceSoftState } from './soft-state.ts'
 import type { HostTools } from './tools.ts'
@@ -41,6 +42,7 @@ const cutEveryMs = 60_000
 const touchEveryMs = 1_000
 /** Somebody may flush all packet rules of the machine; until the repair guests would be unfiltered. */
 const repairEveryMs = 3_000
+const tellRefusalsEveryMs = 10_000
 
 /**
  * The agent of one machine: takes over what is there, follows what should be, and gives edges holds on instances.
@@ -108,8 +110,14 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   }
   const repair = () =>
     network.repair().catch((error: unknown) => log.error(error, 'packet rules could not be repaired'))
+  const refusals = new Refusals()
+  const tellRefusals = () =>
+    refusals
+      .tell(network, fleet, logs)
+      .catch((error: unknown) => log.warn({ error: String(error) }, 'refusals unknown'))
   const timers = [
     setInterval(repair, repairEveryMs),
+    setInterval(tellRefusals, tellRefusalsEveryMs),
     // Adopted instances stay awake until every edge had the time to say what it holds.
     setTimeout(() => {
       for (const { instance } of adopted) instance.settle()

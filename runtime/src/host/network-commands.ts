@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
+import { z } from 'zod'
 import { NetworkRefused } from './network-errors.ts'
 
 /** All lines or none. */
@@ -17,6 +18,28 @@ export async function interfacesInSet(table: string, set: string): Promise<strin
   const listed = await run('nft', ['list', 'set', 'inet', table, set], '', true)
   const elements = /elements = \{([^}]*)\}/.exec(listed)?.[1] ?? ''
   return [...elements.matchAll(/"([^"]+)"/g)].map((match) => match[1]!)
+}
+
+const CountedAddresses = z.object({
+  nftables: z.array(
+    z.object({
+      set: z
+        .object({
+          elem: z
+            .array(z.object({ elem: z.object({ val: z.string(), counter: z.object({ packets: z.number() }) }) }))
+            .default([]),
+        })
+        .optional(),
+    }),
+  ),
+})
+
+/** The packets counted for each address of a set; nothing if there is no such set. */
+export async function packetsInSet(table: string, set: string): Promise<Map<string, number>> {
+  const listed = await run('nft', ['-j', 'list', 'set', 'inet', table, set], '', true)
+  if (listed === '') return new Map()
+  const { nftables } = CountedAddresses.parse(JSON.parse(listed))
+  return new Map(nftables.flatMap(({ set }) => (set?.elem ?? []).map(({ elem }) => [elem.val, elem.counter.packets])))
 }
 
 async function run(program: string, args: string[], input: string, mayFail = false): Promise<string> {

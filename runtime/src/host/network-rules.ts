@@ -124,6 +124,9 @@ export function networkRules(names: NetworkNames, { gateway, subnet, egressKbyte
   ].join('\n')
 }
 
+/** What guests have sent lately: each guest's entry keeps the rate that it was made with. */
+export const forgetRates = (names: NetworkNames) => `flush set inet ${names.table} rates\n`
+
 /** Lets the tap send from the address, and from no other. */
 export const allowSource = (names: NetworkNames, tap: string, address: string) =>
   `add element inet ${names.table} sources { "${tap}" . ${address} }\n`

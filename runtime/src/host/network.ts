@@ -10,13 +10,22 @@ import {
   ipBatch,
   ipBatchIfThere,
   nft,
+  packetsInSet,
   routedAddresses,
   setSysctl,
 } from './network-commands.ts'
 import { restrict, unrestrict } from './network-egress.ts'
 import { NetworkRefused } from './network-errors.ts'
 import { type NetworkNames, networkNames, tapName, tapOffset } from './network-names.ts'
-import { allowSource, forbidSource, networkRules, rememberOpened, removeTable, replaceSet } from './network-rules.ts'
+import {
+  allowSource,
+  forbidSource,
+  forgetRates,
+  networkRules,
+  rememberOpened,
+  removeTable,
+  replaceSet,
+} from './network-rules.ts'
 
 /** Every tap is a link of its own, so that all guests' gateways may have the same address on it. */
 const gatewayMac = '02:00:00:00:00:01'
@@ -65,7 +74,7 @@ export class HostNetwork {
   /** Afterwards guests can be attached; those of an earlier agent were never without rules. */
   static async open(options: NetworkOptions): Promise<HostNetwork> {
     const network = new HostNetwork(options)
-    await nft(network.#rules())
+    await nft(network.#rules() + forgetRates(network.#names))
     await network.#makeGateway()
     await network.#followUplinks()
     network.#dns = await startDns({ address: network.gateway, upstream: options.dnsUpstream })
@@ -138,6 +147,11 @@ export class HostNetwork {
   /** Puts the way to a guest back: somebody set its link down, or deleted its route. */
   async repairLink(tap: string, address: string): Promise<void> {
     await ipBatch(this.#upCommands(tap, address))
+  }
+
+  /** Packets that were refused, by the guest's address, since the rules are there. */
+  refusals(): Promise<Map<string, number>> {
+    return packetsInSet(this.#names.table, 'refusals')
   }
 
   /** All taps of this node that the kernel has, whoever made them. */

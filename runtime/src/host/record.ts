@@ -2,6 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { appName, instanceId, teamId } from '../core/ids.ts'
+import { Egress } from '../model/egress.ts'
 import { defaultMaxAwakeMs } from '../model/release.ts'
 
 /** What an instance's folder says of it: all that a restarted agent needs to take it over or to clean it up. */
@@ -13,6 +14,7 @@ export const InstanceRecord = z.object({
   incarnation: z.number().int(),
   address: z.string(),
   tap: z.string(),
+  egress: Egress.prefault({}),
   uid: z.number().int(),
   vcpus: z.number().int(),
   memoryMib: z.number().int(),

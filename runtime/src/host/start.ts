@@ -115,7 +115,7 @@ const starter = 'start'
 async function restore(id: InstanceId, release: Release, template: Template, tools: HostTools): Promise<Started> {
   const { team, app } = release
   const dir = join(tools.instancesDir, id)
-  const link = await tools.network.attach(id, team)
+  const link = await tools.network.attach(id, team, release.egress)
   const undo: (() => Promise<unknown>)[] = [() => tools.network.detach(link.tap)]
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 })
@@ -132,6 +132,7 @@ async function restore(id: InstanceId, release: Release, template: Template, too
       incarnation: 1,
       address: link.address,
       tap: link.tap,
+      egress: release.egress,
       uid: firstUid + addressIndex(link.address),
       vcpus: release.cpus,
       memoryMib: release.memoryMib,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { appName, imageDigest, teamId } from '../core/ids.ts'
+import { Egress } from './egress.ts'
 
 /** What of an OCI image config a run needs; every field of it is honoured. */
 export const ImageConfig = z.object({
@@ -62,6 +63,7 @@ export const Release = z.object({
   /** Further instances parked ahead of need; 'auto' follows the bursts that the app has shown. */
   spares: z.union([z.literal('auto'), z.number().int().nonnegative()]),
   warm: z.object({ path: z.string(), times: z.number().int() }).optional(),
+  egress: Egress.prefault({}),
   /** How long a request may wait for an instance, ms. */
   wakeDeadlineMs: z.number().int(),
   /** How long a start may take until the port opens, ms. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Egress } from '../../model/egress.ts'
 import { defaultMaxAwakeMs } from '../../model/release.ts'
 
 /** A whole number within a range; its error names the range and what was given. */
@@ -40,6 +41,7 @@ export const DeployRequest = z.strictObject({
     .optional(),
   maxInstances: within(1, 1_000).default(20),
   spares: z.union([z.literal('auto'), within(0, 100)]).default('auto'),
+  egress: Egress.prefault({}),
   insecureRegistry: z.boolean().default(false),
   /** Percent of the requests that the new release gets beside the live one, until it is promoted or rolled back. */
   canary: within(1, 99).optional(),

@@ -81,6 +81,7 @@ export function releaseOf(plan: Plan, image: Imported, number: number, createdAt
     maxInstances: settings.maxInstances,
     spares: settings.spares,
     ...(settings.warm && { warm: settings.warm }),
+    egress: settings.egress,
     wakeDeadlineMs,
     startDeadlineMs,
   }
