@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { EdgeId, NodeId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
+import { agentMessage } from '../fabric/agent-message.ts'
 import {
   type AgentMessage,
   type EdgeMessage,
@@ -9,7 +10,6 @@ import {
   holdExpiryMs,
   holdRenewMs,
 } from '../fabric/hold.ts'
-import { parseAgentMessage } from './agent-message.ts'
 import { dial, type NodeAddress } from './dial.ts'
 
 /** Room for the way to the agent: a hold counts as ours for this much less than the agent's patience. */
@@ -111,7 +111,11 @@ export class NodeLink {
     const lines = (this.#partial + text).split('\n')
     this.#partial = lines.pop() as string
     try {
-      for (const line of lines) this.#events.message(this, parseAgentMessage(line))
+      for (const line of lines) {
+        const message = agentMessage(JSON.parse(line))
+        if (!message) throw new TypeError(`not a message of an agent: ${line.slice(0, 200)}`)
+        this.#events.message(this, message)
+      }
       if (this.#partial.length > maxLineBytes) throw new RangeError('a line without end')
     } catch (error) {
       this.#log.error({ node: this.node, err: error }, 'the agent said what the protocol does not know')

@@ -1,4 +1,5 @@
 import { appName, edgeId, holdId, instanceId, teamId } from '../core/ids.ts'
+import { type Fields, isCount, isList, isObject, isText } from './checks.ts'
 import type { EdgeMessage, HeldByEdge, HoldUsage } from './hold.ts'
 
 /**
@@ -35,14 +36,6 @@ function acquire({ id, team, app, release, not, deadlineMs }: Fields): EdgeMessa
   const names = { team: teamId(team), app: appName(app), not: not.map(instanceId) }
   return { type: 'acquire', id, release, deadlineMs, ...names }
 }
-
-type Fields = Record<string, unknown>
-
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null
-const isText = (value: unknown): value is string => typeof value === 'string'
-const isCount = (value: unknown): value is number => typeof value === 'number' && value >= 0
-const isList = <T>(value: unknown, isOne: (one: unknown) => one is T): value is T[] =>
-  Array.isArray(value) && value.every(isOne)
 
 const isUsage = (value: unknown): value is HoldUsage =>
   isObject(value) &&

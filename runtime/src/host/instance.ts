@@ -86,11 +86,12 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says:
 
   /** Keeps it awake until `release`; wakes it if it sleeps. Callers share one wake. */
   async keep(keeper: Keeper): Promise<Wake> {
+    const awake = this.#awake() // first of all: what is written down here, the guest need not wait for
     this.#keepers.set(keeper.id, keeper)
     this.lastUsedAt = Date.now()
     this.#time.serve(keeper)
     try {
-      return await this.#awake()
+      return await awake
     } catch (error) {
       this.#keepers.delete(keeper.id)
       throw error
@@ -192,18 +193,20 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says:
     return this.#waking
   }
 
-  /** The wake and nothing but the wake: priority, cont, clock, acknowledged. */
+  /** The wake and nothing but the wake: cont and clock, priority, acknowledged. What is only written down comes after. */
   async #wake(): Promise<Wake> {
     const from = this.#state === 'stopping' ? 'running' : 'parked'
-    this.#move(from === 'running' ? 'request' : 'wake')
+    const awake = step(this.#state, from === 'running' ? 'request' : 'wake')
     const begun = performance.now()
     let resumeMs = 0
     this.#resumed = () => {
       resumeMs = performance.now() - begun
     }
-    this.#boost?.raise(this.vm.process.pid, this.#boostKey)
     this.vm.qmp.send('cont')
-    const clockMs = await this.#setClock()
+    const clock = this.#setClock()
+    this.#boost?.raise(this.vm.process.pid, this.#boostKey) // after them: its helper may take the core that this runs on
+    this.#enter(awake)
+    const clockMs = await clock
     return { from, totalMs: performance.now() - begun, resumeMs, clockMs }
   }
 
@@ -245,7 +248,11 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says:
   }
 
   #move(event: Event) {
-    this.#state = step(this.#state, event)
+    this.#enter(step(this.#state, event))
+  }
+
+  #enter(state: State) {
+    this.#state = state
     this.sinceMs = Date.now()
     this.emit('changed')
   }
