@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { holdId, instanceId } from '../../runtime/src/core/ids.ts'
 import { waitingRoomDepth } from '../../runtime/src/edge/app-holds.ts'
 import { ask, get, RawClient } from './raw-client.ts'
@@ -144,7 +145,7 @@ test('a full waiting room refuses at once and says when to come back', { timeout
   const clients = await Promise.all(Array.from({ length: waitingRoomDepth }, () => RawClient.to(edge.port)))
   for (const client of clients) client.send(get())
   const isFull = async () => (await registry.metrics()).includes(`little_edge_waiting ${waitingRoomDepth}\n`)
-  while (!(await isFull())) await new Promise(setImmediate)
+  while (!(await isFull())) await delay(10)
   assert.match(await ask(edge.port, get()), /^HTTP\/1.1 503 [\s\S]*Retry-After: 1\r\n[\s\S]*edge.waiting_room_full/)
   for (const client of clients) client.socket.destroy()
 })
