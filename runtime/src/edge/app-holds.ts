@@ -1,6 +1,7 @@
 import { type ErrorFields, RemoteError } from '../core/errors.ts'
 import type { InstanceId, NodeId } from '../core/ids.ts'
-import type { Grant } from '../fabric/hold.ts'
+import type { Bound, Grant } from '../fabric/hold.ts'
+import { BoundRoom, type Home } from './bound-room.ts'
 import { AppUnreachable, RoomFull, WaitedTooLong } from './errors.ts'
 import { Hold } from './hold.ts'
 import type { NodeLink } from './node-link.ts'
@@ -26,7 +27,8 @@ const maxNodesTried = 2
 export interface Surroundings {
   chooseNode(route: Route, except: NodeId[]): NodeLink | undefined
   /** Sends an acquire; its answer comes to `granted` or `refused` of the same object. */
-  acquire(link: NodeLink, app: AppHolds, not: InstanceId[], deadlineMs: number): number
+  acquire(link: NodeLink, app: AppHolds, not: InstanceId[], deadlineMs: number, only?: Bound): number
+  link(node: NodeId): NodeLink | undefined
   pool(grant: Grant): Pool
   added(hold: Hold, app: AppHolds): void
   removed(hold: Hold): void
@@ -37,6 +39,7 @@ export class AppHolds {
   route: Route
   readonly holds: Hold[] = []
   readonly room = new WaitingRoom<Hold>(waitingRoomDepth)
+  readonly #bound: BoundRoom
   readonly #acquiring = new Map<number, NodeLink>()
   readonly #refusedBy: NodeId[] = []
   #limitedUntil = 0
@@ -48,6 +51,10 @@ export class AppHolds {
   constructor(route: Route, around: Surroundings) {
     this.route = route
     this.#around = around
+    this.#bound = new BoundRoom({
+      link: (node) => around.link(node),
+      acquire: (link, only) => around.acquire(link, this, [], this.route.wakeDeadlineMs, only),
+    })
   }
 
   /** A slot of an instance that is held already, at once; undefined: `wait` for one. */
@@ -70,6 +77,23 @@ export class AppHolds {
     this.#pump()
   }
 
+  /** A slot of this very instance, beyond its limits if need be; undefined: `waitFor` it. */
+  takeOf({ instance, incarnation }: Home, now: number): Hold | undefined {
+    return this.holds
+      .find(({ grant }) => grant.instance === instance && grant.incarnation === incarnation)
+      ?.takeIfUsable(now)
+  }
+
+  waitFor(home: Home, waiter: Waiter<Hold>): void {
+    const { app, wakeDeadlineMs } = this.route
+    const tooLate = () => new WaitedTooLong(app, wakeDeadlineMs, `instance ${home.instance} did not wake`)
+    this.#bound.wait(home, waiter, wakeDeadlineMs, tooLate)
+  }
+
+  leave(home: Home, waiter: Waiter<Hold>): void {
+    this.#bound.leave(home, waiter)
+  }
+
   granted(id: number, grant: Grant, link: NodeLink): void {
     this.#answered(id)
     this.#refusedBy.length = 0
@@ -81,6 +105,7 @@ export class AppHolds {
     })
     this.holds.push(hold)
     this.#around.added(hold, this)
+    this.#bound.admit(hold)
     while (hold.hasRoom('soft', performance.now())) {
       const waiter = this.room.next()
       if (!waiter) break
@@ -90,6 +115,7 @@ export class AppHolds {
   }
 
   refused(id: number, node: NodeId, error: ErrorFields): void {
+    if (this.#bound.refused(id, error)) return
     this.#answered(id)
     if (error.code === 'hold.at_limit' || error.code === 'hold.starting') {
       this.#waitsFor = error.message
@@ -119,8 +145,14 @@ export class AppHolds {
 
   linkLost(link: NodeLink): void {
     for (const [id, asked] of this.#acquiring) if (asked === link) this.#acquiring.delete(id)
+    this.#bound.linkLost(link)
     this.#waitsFor = `the node ${link.node} cannot be reached`
     this.#pump()
+  }
+
+  linkBack(link: NodeLink): void {
+    this.#bound.linkBack(link)
+    if (this.route.nodes.includes(link.node)) this.available()
   }
 
   /** Takes the hold out of use; requests on it may still end. */
@@ -134,13 +166,14 @@ export class AppHolds {
   }
 
   get empty(): boolean {
-    return this.holds.length === 0 && this.room.size === 0 && this.#acquiring.size === 0
+    return this.holds.length === 0 && this.room.size === 0 && this.#acquiring.size === 0 && this.#bound.empty
   }
 
   close(error: Error): void {
     clearTimeout(this.#look)
     clearTimeout(this.#hedge)
     this.room.refuseAll(error)
+    this.#bound.refuseAll(error)
     for (const hold of this.holds) hold.end()
   }
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { HeadTooLarge, HeadTooLate } from './errors.ts'
-import type { Exchange } from './exchange.ts'
 import { maxHeadBytes, type RequestHead, readRequestHead } from './head.ts'
+import { linger } from './linger.ts'
 import { errorReply } from './pages.ts'
 import { takeOver } from './take-over.ts'
 
@@ -13,12 +13,22 @@ const headMs = 15_000
 const bodyStallMs = 60_000
 /** What a client may send ahead of its turn (pipelining) before it is asked to wait. */
 const maxAheadBytes = 64 * 1024
-/** After an error reply or an early answer: time for the client to read it before its own bytes cause a reset. */
-const lingerMs = 2_000
 /** A client that has said its last word may still get a reply for this long without a byte of it; then it counts as gone. */
 const halfClosedMs = 5_000
 
 const headEnd = Buffer.from('\r\n\r\n')
+
+/** Who gets what a client's connection brings: its present request, or the tunnel that it has become. */
+export interface ClientUser {
+  /** The client has more of its request to send. */
+  readonly wantsBody: boolean
+  /** `bytes` lie in a buffer that is used again as soon as this returns. False: they belong to the next request. */
+  fromClient(bytes: Buffer): boolean
+  clientDrained(): void
+  /** Its FIN has come. True: nothing is left to wait for from it or us. */
+  clientEnded(): boolean
+  clientGone(): void
+}
 
 /** What a client connection tells the edge. */
 export interface ClientEvents {
@@ -30,7 +40,7 @@ export interface ClientEvents {
 /** One client's connection: cuts it into requests, one after the other. */
 export class Client {
   readonly socket: Socket
-  exchange: Exchange | undefined
+  exchange: ClientUser | undefined
   /** No bytes will come from it any more. */
   ended = false
   readonly #forwardedFor: string
@@ -106,9 +116,7 @@ export class Client {
     this.#closing = true
     this.#ahead = undefined
     this.resume()
-    this.socket.end()
-    const linger = setTimeout(() => this.socket.destroy(), lingerMs)
-    this.socket.once('close', () => clearTimeout(linger))
+    linger(this.socket)
   }
 
   /** Called every few seconds: a client that is too slow with its head, or rests for too long, has to go. */

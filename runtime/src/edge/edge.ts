@@ -11,6 +11,7 @@ import { Metrics } from './metrics.ts'
 import type { Nodes } from './nodes.ts'
 import type { Routes } from './routes.ts'
 import { type Service, serve } from './serve.ts'
+import { TcpPorts } from './tcp-ports.ts'
 import { Upstreams } from './upstreams.ts'
 
 export interface EdgeOptions {
@@ -26,6 +27,8 @@ export interface Edge extends AsyncDisposable {
   /** To be fed by a watcher: `set(node, address)`, `remove(node)`, `setSoftState(state)`. */
   nodes: Nodes
   port: number
+  /** The program that keeps an app from having this port; undefined: none. */
+  portTakenBy(port: number): Promise<string | undefined>
   /** Gives all holds back and ends all connections. */
   close(): Promise<void>
 }
@@ -41,6 +44,8 @@ export async function createEdge({ edge, listen, routes, log, metricsRegistry }:
   const service: Service = { routes, holds, metrics }
   const clients = new Set<Client>()
   metrics.waiting = () => holds.waiting
+
+  const tcpPorts = new TcpPorts(listen.host, service, log)
 
   const events = {
     request: (client: Client, head: Parameters<typeof serve>[1], body: Buffer) => serve(client, head, body, service),
@@ -68,12 +73,14 @@ export async function createEdge({ edge, listen, routes, log, metricsRegistry }:
     const closed = once(server, 'close')
     server.close()
     for (const client of clients) client.socket.destroy()
+    tcpPorts.close()
     upstreams.close()
     holds.close()
     await closed
   }
   const { port } = server.address() as AddressInfo
-  return { nodes: holds.nodes, port, close, [Symbol.asyncDispose]: close }
+  const portTakenBy = (port: number) => tcpPorts.takenBy(port)
+  return { nodes: holds.nodes, port, portTakenBy, close, [Symbol.asyncDispose]: close }
 }
 
 async function listening(server: Server, { host, port }: { host: string; port: number }): Promise<void> {

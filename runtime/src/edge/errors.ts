@@ -70,6 +70,16 @@ export class UnknownHost extends LittleError {
   }
 }
 
+export class NotHttp extends LittleError {
+  readonly code = 'edge.not_http'
+  readonly status = 421
+  readonly hint: string
+  constructor(app: string, port: number) {
+    super(`the app ${app} does not speak HTTP`)
+    this.hint = `Connect a client of its own protocol to port ${port}, such as redis-cli or psql`
+  }
+}
+
 export class AppStopped extends LittleError {
   readonly code = 'edge.app_stopped'
   readonly status = 503

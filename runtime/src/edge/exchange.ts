@@ -1,5 +1,5 @@
 import type { Grant } from '../fabric/hold.ts'
-import type { Client } from './client.ts'
+import type { Client, ClientUser } from './client.ts'
 import { AppClosed, AppUnreachable, BadReply, BadRequest } from './errors.ts'
 import type { RequestHead } from './head.ts'
 import type { Hold } from './hold.ts'
@@ -21,6 +21,8 @@ export interface Surroundings {
   /** The release it waits for takes no requests any more: another one does. */
   overtaken(): boolean
   route(): Route
+  /** The connection has been upgraded: from here on it is a tunnel, and this exchange is over. */
+  upgraded(exchange: Exchange): void
 }
 
 /** The life of one request and its reply. */
@@ -29,7 +31,6 @@ type State =
   | 'connecting' // to the instance
   | 'asked' // the request goes out, no reply's head has come
   | 'replying'
-  | 'tunnel' // upgraded: bytes both ways until both sides end
   | 'broken' // the instance's side is gone: its agent may yet say why
   | 'over'
 
@@ -42,7 +43,7 @@ const repeatable = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
  * One request, from its head to the last byte of its reply: waits for a slot, takes a connection to the instance, and
  * passes bytes both ways, unchanged, at the pace of the slower side.
  */
-export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
+export class Exchange implements Waiter<Hold>, UpstreamUser, ClientUser, ReplyOwner {
   readonly head: RequestHead
   readonly client: Client
   readonly startedAt = performance.now()
@@ -74,7 +75,7 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
 
   /** The client has more of its request to send. */
   get wantsBody(): boolean {
-    return this.#state !== 'tunnel' && !this.#request.done
+    return !this.#request.done
   }
 
   // ── the slot ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -114,10 +115,6 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
 
   /** False: these bytes are not part of this request. */
   fromClient(bytes: Buffer): boolean {
-    if (this.#state === 'tunnel') {
-      this.#pace(this.#request.send(bytes, this.upstream as Upstream))
-      return true
-    }
     if (this.#request.done) return false
     const end = this.#request.take(bytes)
     if (end < 0) {
@@ -143,8 +140,7 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
   // ── the reply ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   fromUpstream(bytes: Buffer): void {
-    if (this.#state === 'tunnel') this.#reply.toClient(bytes)
-    else this.#reply.received(bytes)
+    this.#reply.received(bytes)
   }
 
   replyBegun(): string {
@@ -154,10 +150,9 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
   }
 
   switched(): void {
-    this.#state = 'tunnel'
-    const ahead = this.client.takeAhead()
-    if (ahead) this.fromClient(ahead)
-    else this.client.resume()
+    this.#state = 'over'
+    this.#around.metrics.inFlight--
+    this.#around.upgraded(this)
   }
 
   clientDrained(): void {
@@ -183,17 +178,12 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
   }
 
   upstreamEnded(): void {
-    if (this.#state === 'tunnel') this.client.socket.end()
-    else if (this.#reply.untilClose) this.replyDone()
+    if (this.#reply.untilClose) this.replyDone()
     else this.#broken(undefined)
   }
 
   upstreamClosed(error: Error | undefined): void {
-    if (this.#state === 'tunnel') {
-      this.#release(false)
-      if (error) this.client.socket.destroy()
-      else this.client.endSoon()
-    } else if (this.#state !== 'over') this.#broken(error)
+    if (this.#state !== 'over') this.#broken(error)
   }
 
   upstreamDoubted(): void {
@@ -210,10 +200,8 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ReplyOwner {
 
   /** The client has sent its last byte. True: nothing is left to wait for from it or us. */
   clientEnded(): boolean {
-    if (this.#state === 'tunnel') this.upstream?.socket.end()
-    else if (!this.#request.done)
-      this.client.socket.destroy() // in mid-request
-    else return false
+    if (this.#request.done) return false
+    this.client.socket.destroy() // in mid-request
     return true
   }
 

@@ -40,7 +40,23 @@ export class Hold {
   }
 
   hasRoom(limit: 'soft' | 'hard', now: number): boolean {
-    return this.inFlight < this[limit] && this.state === 'held' && now < this.link.aliveUntil
+    return this.inFlight < this[limit] && this.usable(now)
+  }
+
+  /** The instance is awake for us: its agent knows of this hold and keeps it. */
+  usable(now: number): boolean {
+    return this.state === 'held' && now < this.link.aliveUntil
+  }
+
+  /** Something moved that has no slot: the idle countdown begins anew, and lasts for `atLeastMs`. */
+  touch(now: number, atLeastMs = 0): void {
+    if (this.inFlight > 0 || this.state !== 'held') return
+    this.#idle.rest(now)
+    if (atLeastMs > 0) this.#idle.restUntil(now + atLeastMs)
+  }
+
+  takeIfUsable(now: number): this | undefined {
+    return this.usable(now) ? this.take() : undefined
   }
 
   take(): this {

@@ -1,6 +1,6 @@
 import type { EdgeId, HoldId, InstanceId, NodeId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
-import type { AgentMessage, Grant, HeldByEdge, HoldUsage } from '../fabric/hold.ts'
+import type { AgentMessage, Bound, Grant, HeldByEdge, HoldUsage } from '../fabric/hold.ts'
 import { type Candidate, choose } from '../placement/choose.ts'
 import { AppHolds, type Surroundings } from './app-holds.ts'
 import { AppUnreachable } from './errors.ts'
@@ -37,6 +37,11 @@ export class Holds implements LinkEvents, Surroundings {
     return app
   }
 
+  /** As `of`, for a connection that belongs to this release: its route may be older than what is known now. */
+  ofRelease(route: Route): AppHolds {
+    return this.#apps.get(route.key) ?? this.of(route)
+  }
+
   /** Requests in waiting rooms. */
   get waiting(): number {
     let waiting = 0
@@ -66,7 +71,11 @@ export class Holds implements LinkEvents, Surroundings {
     return choose(candidates)
   }
 
-  acquire(link: NodeLink, app: AppHolds, not: InstanceId[], deadlineMs: number): number {
+  link(node: NodeId): NodeLink | undefined {
+    return this.nodes.link(node)
+  }
+
+  acquire(link: NodeLink, app: AppHolds, not: InstanceId[], deadlineMs: number, only?: Bound): number {
     const id = this.#nextId++
     this.#asked.set(id, { app, link })
     link.send({
@@ -76,6 +85,7 @@ export class Holds implements LinkEvents, Surroundings {
       app: app.route.app,
       release: app.route.release,
       not,
+      only,
       deadlineMs,
     })
     return id
@@ -103,7 +113,7 @@ export class Holds implements LinkEvents, Surroundings {
   }
 
   connected(link: NodeLink): void {
-    for (const app of this.#apps.values()) if (app.route.nodes.includes(link.node)) app.available()
+    for (const app of this.#apps.values()) app.linkBack(link)
   }
 
   disconnected(link: NodeLink): void {
@@ -142,7 +152,7 @@ export class Holds implements LinkEvents, Surroundings {
           const { instance, incarnation } = hold.grant
           if (instance === message.instance && incarnation === message.incarnation) app.drop(hold, message.reason)
         }
-        this.#upstreams.gone(message.instance, message.incarnation)
+        this.#upstreams.gone(message.instance, message.incarnation, message.reason)
         return
     }
   }

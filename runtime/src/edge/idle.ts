@@ -23,6 +23,11 @@ export class IdleCountdown {
     this.#timer ??= setTimeout(this.#look, this.#idleMs)
   }
 
+  /** As `rest`, but not before `until` is the countdown over; somebody else's may be later still. */
+  restUntil(until: number): void {
+    this.rest(Math.max(this.#restsSince, until - this.#idleMs))
+  }
+
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

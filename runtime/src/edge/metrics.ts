@@ -15,7 +15,10 @@ export class Metrics {
   )
   readonly wake = new Latency('little_edge_wake_ms', 'From a request to a slot, for those that waited', 'from', tiers)
   readonly refusals: Counter<'code'>
+  readonly tunnelsBroken: Counter<'code'>
   clients = 0
+  /** Connections that are passed through as they are: TCP apps' and WebSockets. */
+  tunnels = 0
   inFlight = 0
   waiting: () => number = () => 0
 
@@ -29,12 +32,19 @@ export class Metrics {
       labelNames: ['code'],
       registers,
     })
+    this.tunnelsBroken = new Counter({
+      name: 'little_edge_tunnels_broken_total',
+      help: 'TCP connections and WebSockets that were cut off, by reason: instance.ended, app.crashed, …',
+      labelNames: ['code'],
+      registers,
+    })
     const { clients, inFlight, waiting } = {
       clients: () => this.clients,
       inFlight: () => this.inFlight,
       waiting: () => this.waiting(),
     }
     gauge('little_edge_clients', 'Open client connections', clients, registry)
+    gauge('little_edge_tunnels', 'Open connections of TCP apps and WebSockets', () => this.tunnels, registry)
     gauge('little_edge_in_flight', 'Requests being answered', inFlight, registry)
     gauge('little_edge_waiting', 'Requests in waiting rooms', waiting, registry)
   }

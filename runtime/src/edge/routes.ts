@@ -20,6 +20,10 @@ export interface Route {
   concurrency: { soft: number; hard: number }
   maxInstances: number
   idleMs: number
+  /** How long a tunnel's client may wait for an answer before silence is idleness. */
+  maxBusyMs: number
+  /** For an app that speaks TCP: the edge's port that is its own. */
+  tcpPort: number | undefined
   wakeDeadlineMs: number
   /** The nodes that keep the release ready. */
   nodes: NodeId[]
@@ -41,7 +45,10 @@ const maxSpellings = 10_000
 
 /** Host header → app. A watcher fills it; requests only look. */
 export class Routes {
+  /** Called after each change; the listener on apps' ports sets it. */
+  changed: () => void = () => {}
   #byName = new Map<string, Routed>()
+  #byPort = new Map<number, Routed>()
   #byApp = new Map<string, Routed>()
   /** Host headers as clients wrote them, so that the usual request costs one look-up. */
   #spellings = new Map<string, Routed>()
@@ -52,7 +59,7 @@ export class Routes {
    */
   set(app: App, live: Target | undefined, canary: Target | undefined): void {
     const before = this.#byApp.get(`${app.team}/${app.name}`)
-    this.remove(app.team, app.name)
+    this.#forget(app.team, app.name)
     const target = live ?? (app.release > 0 && before?.createdAt === app.createdAt ? before.target : undefined)
     const share = (app.canary?.percent ?? 0) / 100
     const shared = canary !== undefined
@@ -64,13 +71,23 @@ export class Routes {
     }
     this.#byName.set(routed.live.hostname, routed)
     this.#byApp.set(`${app.team}/${app.name}`, routed)
+    const { tcpPort, stopped } = routed.live
+    if (tcpPort !== undefined && !stopped) this.#byPort.set(tcpPort, routed)
+    this.changed()
   }
 
   remove(team: TeamId, app: AppName): void {
+    this.#forget(team, app)
+    this.changed()
+  }
+
+  #forget(team: TeamId, app: AppName): void {
     const routed = this.#byApp.get(`${team}/${app}`)
     if (!routed) return
     this.#byApp.delete(`${team}/${app}`)
     if (this.#byName.get(routed.live.hostname) === routed) this.#byName.delete(routed.live.hostname)
+    const port = routed.live.tcpPort
+    if (port !== undefined && this.#byPort.get(port) === routed) this.#byPort.delete(port)
     this.#spellings.clear()
   }
 
@@ -92,6 +109,17 @@ export class Routes {
     return routed !== undefined && routed.live.key !== key && routed.canary?.route.key !== key
   }
 
+  /** Where connections to a port go; undefined: nobody is meant to listen there. */
+  byPort(port: number): Route | undefined {
+    const routed = this.#byPort.get(port)
+    return routed && draw(routed)
+  }
+
+  /** The ports that apps have. */
+  get ports(): Iterable<number> {
+    return this.#byPort.keys()
+  }
+
   get size(): number {
     return this.#byName.size
   }
@@ -111,6 +139,8 @@ function routeTo(app: App, target: Target | undefined, shared: boolean): Route {
     concurrency: release?.concurrency ?? { soft: 1, hard: 1 },
     maxInstances: release?.maxInstances ?? 1,
     idleMs: release?.idleMs ?? 1_000,
+    maxBusyMs: release?.maxBusyMs ?? 0,
+    tcpPort: release?.tcp?.hostPort,
     wakeDeadlineMs: release?.wakeDeadlineMs ?? 10_000,
     nodes: target?.nodes ?? [],
     shared,

@@ -1,11 +1,12 @@
 import type { AppHolds } from './app-holds.ts'
 import type { Client } from './client.ts'
-import { AppNotReady, AppStopped, UnknownHost } from './errors.ts'
+import { AppNotReady, AppStopped, NotHttp, UnknownHost } from './errors.ts'
 import { Exchange } from './exchange.ts'
 import type { RequestHead } from './head.ts'
 import type { Holds } from './holds.ts'
 import type { Metrics } from './metrics.ts'
 import type { Route, Routes } from './routes.ts'
+import { Tunnel, type Surroundings as TunnelSurroundings } from './tunnel.ts'
 
 /** What serving needs. */
 export interface Service {
@@ -26,7 +27,7 @@ export interface Service {
  */
 export function serve(client: Client, head: RequestHead, body: Buffer, service: Service): void {
   const route = service.routes.byHost(head.host)
-  if (!route || route.stopped || route.release === 0) {
+  if (!route || route.stopped || route.release === 0 || route.tcpPort !== undefined) {
     client.refuse(whyNot(route, head.host), head)
     return
   }
@@ -40,6 +41,7 @@ export function serve(client: Client, head: RequestHead, body: Buffer, service: 
     leave: () => app.room.leave(exchange),
     overtaken: () => service.routes.overtaken(app.route),
     route: () => app.route,
+    upgraded: () => tunnel(exchange, { ...service, route: app.route }),
   })
   client.exchange = exchange
   slot(exchange, app, exchange.startedAt)
@@ -53,7 +55,20 @@ function slot(exchange: Exchange, app: AppHolds, now: number): void {
   else app.wait(exchange)
 }
 
+/** A WebSocket: what a request was is now two connections, which outlive the instance's sleep. */
+function tunnel({ client, upstream, hold }: Exchange, around: TunnelSurroundings): void {
+  if (!upstream || !hold) throw new TypeError('an exchange is upgraded while it has a connection and a slot')
+  upstream.share()
+  const tunnel = new Tunnel(client.socket, upstream, hold, around)
+  client.exchange = tunnel
+  const ahead = client.takeAhead()
+  client.resume()
+  if (ahead) tunnel.fromClient(ahead)
+  if (client.ended) tunnel.clientEnded()
+}
+
 function whyNot(route: Route | undefined, host: string): Error {
   if (!route) return new UnknownHost(host)
+  if (route.tcpPort !== undefined && !route.stopped) return new NotHttp(route.app, route.tcpPort)
   return route.stopped ? new AppStopped(route.app) : new AppNotReady(route.app)
 }

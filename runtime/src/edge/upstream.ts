@@ -6,6 +6,9 @@ const connectTimeoutMs = 5_000
 /** What one read takes at most; pages that no read reached cost nothing. */
 const readBytes = 64 * 1024
 
+/** For those who use or copy what they get at once; many connections that say nothing then cost no memory each. */
+const sharedBuffer = Buffer.allocUnsafeSlow(readBytes)
+
 /** Who gets what a connection to an instance brings: the exchange that uses it. */
 export interface UpstreamUser {
   /** It is open: now bytes can go. */
@@ -20,7 +23,7 @@ export interface UpstreamUser {
   upstreamDoubted(): void
 }
 
-/** One connection to an instance. At most one exchange uses it at a time. */
+/** One connection to an instance. At most one exchange or tunnel uses it at a time. */
 export class Upstream {
   readonly socket: Socket
   readonly pool: Pool
@@ -28,10 +31,12 @@ export class Upstream {
   /** performance.now() when it was last given back. */
   restsSince = 0
   #error: Error | undefined
-  #buffer = Buffer.allocUnsafeSlow(readBytes)
+  #buffer: Buffer
 
-  constructor(pool: Pool) {
+  /** `shared`: its user has no need to lend what it reads. */
+  constructor(pool: Pool, shared: boolean) {
     this.pool = pool
+    this.#buffer = shared ? sharedBuffer : Buffer.allocUnsafeSlow(readBytes)
     this.socket = createConnection({
       host: pool.address,
       port: pool.port,
@@ -39,8 +44,8 @@ export class Upstream {
       allowHalfOpen: true,
       onread: {
         buffer: () => this.#buffer,
-        callback: (length) => {
-          if (this.user) this.user.fromUpstream(this.#buffer.subarray(0, length))
+        callback: (length, bytes) => {
+          if (this.user) this.user.fromUpstream((bytes as Buffer).subarray(0, length))
           else this.destroy() // bytes nobody asked for: the next reply could not be told from them
           return true
         },
@@ -78,6 +83,11 @@ export class Upstream {
   /** Somebody goes on using what was read last: the next read goes elsewhere. */
   lend(): void {
     this.#buffer = Buffer.allocUnsafeSlow(readBytes)
+  }
+
+  /** From the next read on its user copies what it gets. */
+  share(): void {
+    this.#buffer = sharedBuffer
   }
 
   destroy(): void {

@@ -1,3 +1,4 @@
+import type { ErrorFields } from '../core/errors.ts'
 import type { InstanceId } from '../core/ids.ts'
 import type { Grant } from '../fabric/hold.ts'
 import { hasEnded } from './fin-look.ts'
@@ -22,6 +23,8 @@ export class Pool {
   readonly instance: InstanceId
   readonly incarnation: number
   keep: boolean
+  /** Why the instance is no more. */
+  goneBecause: ErrorFields | undefined
   /** performance.now() of the latest grant: a connection from before it has slept. */
   grantedAt = 0
   readonly open = new Set<Upstream>()
@@ -55,8 +58,8 @@ export class Pool {
     return undefined
   }
 
-  connect(): Upstream {
-    const upstream = new Upstream(this)
+  connect(shared = false): Upstream {
+    const upstream = new Upstream(this, shared)
     this.open.add(upstream)
     return upstream
   }
@@ -106,10 +109,11 @@ export class Upstreams {
     return pool
   }
 
-  gone(instance: InstanceId, incarnation: number): void {
+  gone(instance: InstanceId, incarnation: number, reason: ErrorFields): void {
     const pool = this.#pools.get(instance)
     if (pool?.incarnation !== incarnation) return
     this.#pools.delete(instance)
+    pool.goneBecause = reason
     pool.destroy()
   }
 

@@ -16,6 +16,13 @@ test('each message of the holds protocol is taken as it is', () => {
   for (const message of good) assert.deepEqual(edgeMessage(message), message)
 })
 
+test('an acquire may name the one instance that will do', () => {
+  const only = { instance: 'i-1', incarnation: 2 }
+  assert.deepEqual(edgeMessage({ ...good[1], only }), { ...good[1], only })
+  for (const odd of [null, 'i-1', { instance: 'i-1' }, { instance: 1, incarnation: 2 }])
+    assert.equal(edgeMessage({ ...good[1], only: odd }), undefined)
+})
+
 test('a message that lacks any of its fields, or has one of another kind, is none', () => {
   for (const message of good) {
     for (const field of Object.keys(message)) {

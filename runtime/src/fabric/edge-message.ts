@@ -1,6 +1,6 @@
 import { appName, edgeId, holdId, instanceId, teamId } from '../core/ids.ts'
 import { type Fields, isCount, isList, isObject, isText } from './checks.ts'
-import type { EdgeMessage, HeldByEdge, HoldUsage } from './hold.ts'
+import type { Bound, EdgeMessage, HeldByEdge, HoldUsage } from './hold.ts'
 
 /**
  * What an edge may say: the agent's border to it. Checked by hand, because it lies on the path of every wake, and a
@@ -30,12 +30,15 @@ export function edgeMessage(raw: unknown): EdgeMessage | undefined {
   }
 }
 
-function acquire({ id, team, app, release, not, deadlineMs }: Fields): EdgeMessage | undefined {
+function acquire({ id, team, app, release, not, only, deadlineMs }: Fields): EdgeMessage | undefined {
   if (!isCount(id) || !isText(team) || !isText(app) || !isCount(release) || !isCount(deadlineMs)) return undefined
-  if (!isList(not, isText)) return undefined
+  if (!isList(not, isText) || (only !== undefined && !isBound(only))) return undefined
   const names = { team: teamId(team), app: appName(app), not: not.map(instanceId) }
-  return { type: 'acquire', id, release, deadlineMs, ...names }
+  return { type: 'acquire', id, release, deadlineMs, ...names, ...(only !== undefined && { only }) }
 }
+
+const isBound = (value: unknown): value is Bound =>
+  isObject(value) && isText(value.instance) && isCount(value.incarnation)
 
 const isUsage = (value: unknown): value is HoldUsage =>
   isObject(value) &&

@@ -23,15 +23,31 @@ export type EdgeMessage =
   | { type: 'hello'; edge: EdgeId; epoch: string; holds: HeldByEdge[] }
   /**
    * Asks for slots on one instance of the app. `not` lists the instances whose share this edge already uses up, so that
-   * the agent gives it another one.
+   * the agent gives it another one. `only` names the one instance that will do, because a connection to it is open: it
+   * is woken whatever its slots, and never another one.
    */
-  | { type: 'acquire'; id: number; team: TeamId; app: AppName; release: number; not: InstanceId[]; deadlineMs: number }
+  | {
+      type: 'acquire'
+      id: number
+      team: TeamId
+      app: AppName
+      release: number
+      not: InstanceId[]
+      only?: Bound | undefined
+      deadlineMs: number
+    }
   /** Still alive: renews all of this edge's holds. Every `holdRenewMs`, and whenever a request's accounting is worth telling. */
   | { type: 'renew'; usage: HoldUsage[] }
   /** The idle countdown ended: gives the hold back, with the last of its accounting. */
   | { type: 'letGo'; hold: HoldId; usage: HoldUsage }
   /** Answer to `shrink`. */
   | { type: 'shrunk'; hold: HoldId; soft: number; hard: number }
+
+/** The memory that an open connection belongs to. */
+export interface Bound {
+  instance: InstanceId
+  incarnation: number
+}
 
 /** Running totals since the hold was granted. */
 export interface HoldUsage {
@@ -69,7 +85,8 @@ export type AgentMessage =
   | { type: 'renewed' }
   | Grant
   /**
-   * No instance can be had. `hold.at_limit`: all allowed instances are held by this edge already, fill them up to hard;
+   * No instance can be had. `hold.held_already`: the one asked for is this edge's already, the grant is on its way;
+   * `hold.at_limit`: all allowed instances are held by this edge already, fill them up to hard;
    * `hold.starting`: one more is being started, `retry` when `available` comes; anything else is final for this node.
    */
   | ({ type: 'refused'; id: number } & ErrorFields)

@@ -10,7 +10,7 @@ import { endInstance } from './end.ts'
 import type { Instance } from './instance.ts'
 import { watchHealth } from './liveness.ts'
 import { removeInstance, type Started, startInstance } from './start.ts'
-import { AppCrashed, NoMemoryOnNode } from './start-errors.ts'
+import { AppCrashed, InstanceEnded, NoMemoryOnNode } from './start-errors.ts'
 import type { HostTools } from './tools.ts'
 
 /** Starts compete with users' requests for the same cores. */
@@ -231,6 +231,7 @@ export class Fleet extends EventEmitter<{
       .catch((error: unknown) => this.#tools.log.error(error, 'an end failed'))
       .finally(() => {
         app.ending--
+        this.emit('gone', instance, new InstanceEnded(instance.id)) // its idle connections shall not wait for ever
         this.emit('changed', app)
       })
     this.emit('changed', app)

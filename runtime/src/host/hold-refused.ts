@@ -1,6 +1,12 @@
 import { LittleError } from '../core/errors.ts'
 
-type Code = 'hold.at_limit' | 'hold.starting' | 'hold.no_such_app' | 'hold.no_such_release'
+type Code =
+  | 'hold.at_limit'
+  | 'hold.starting'
+  | 'hold.no_such_app'
+  | 'hold.no_such_release'
+  | 'hold.no_such_instance'
+  | 'hold.held_already'
 
 /** Why an edge that asked for slots gets none; its code says whether to ask again. */
 export class Refused extends LittleError {

@@ -1,6 +1,13 @@
 import { errorFields } from '../core/errors.ts'
 import { type EdgeId, type HoldId, type InstanceId, newId } from '../core/ids.ts'
-import { type AgentMessage, type EdgeMessage, type HeldByEdge, type HoldUsage, holdExpiryMs } from '../fabric/hold.ts'
+import {
+  type AgentMessage,
+  type Bound,
+  type EdgeMessage,
+  type HeldByEdge,
+  type HoldUsage,
+  holdExpiryMs,
+} from '../fabric/hold.ts'
 import type { AppOnNode } from './app-on-node.ts'
 import type { Fleet } from './fleet.ts'
 import { Refused } from './hold-refused.ts'
@@ -143,9 +150,10 @@ export class Holds {
     this.#grant(edge, ask.id, found)
   }
 
-  #find(edge: KnownEdge, { team, app: name, release, not }: Acquire): Found {
+  #find(edge: KnownEdge, { team, app: name, release, not, only }: Acquire): Found {
     const app = this.#fleet.app(team, name)
     if (!app) throw new Refused('hold.no_such_app', `this node keeps no app ${name}`, 'Ask another node')
+    if (only) return this.#findOnly(app, edge, only)
     const usable = app.usable(release).filter(({ id }) => !not.includes(id))
     for (const instance of usable) {
       const share = this.#share(app, edge, instance)
@@ -172,15 +180,29 @@ export class Holds {
     throw new Refused('hold.at_limit', `${name} has as many instances as it may have`, 'Raise --max, or --concurrency')
   }
 
+  /** The edge has a connection to it open: it is woken even if other edges have all its slots. */
+  #findOnly(app: AppOnNode, edge: KnownEdge, { instance: id, incarnation }: Bound): Found {
+    const instance = app.instances.find((one) => one.id === id && one.record.incarnation === incarnation)
+    if (!instance) throw new Refused('hold.no_such_instance', `instance ${id} is no more`, 'Connect again')
+    if (this.#holdsOn(instance).some((hold) => hold.edge === edge.id))
+      throw new Refused('hold.held_already', `instance ${id} is held by this edge`, 'Ask again in a moment')
+    return { instance, ...this.#left(app, instance) }
+  }
+
+  /** The slots that nobody has. */
+  #left(app: AppOnNode, instance: Instance): { soft: number; hard: number } {
+    const { soft, hard } = app.concurrency(instance.record.release)
+    const holds = this.#holdsOn(instance)
+    return {
+      soft: Math.max(0, soft - holds.reduce((sum, hold) => sum + hold.soft, 0)),
+      hard: Math.max(0, hard - holds.reduce((sum, hold) => sum + hold.hard, 0)),
+    }
+  }
+
   /** What of the instance's concurrency this edge can have now: all that other edges do not hold. */
   #share(app: AppOnNode, edge: KnownEdge, instance: Instance): { soft: number; hard: number } | undefined {
-    const { soft, hard } = app.concurrency(instance.record.release)
-    const others = this.#holdsOn(instance)
-    if (others.some((hold) => hold.edge === edge.id)) return undefined
-    const left = {
-      soft: soft - others.reduce((sum, hold) => sum + hold.soft, 0),
-      hard: hard - others.reduce((sum, hold) => sum + hold.hard, 0),
-    }
+    if (this.#holdsOn(instance).some((hold) => hold.edge === edge.id)) return undefined
+    const left = this.#left(app, instance)
     return left.soft >= 1 && left.hard >= 1 ? left : undefined
   }
 

@@ -92,3 +92,12 @@ export class NoMemoryOnNode extends LittleError {
     super(`an instance needs ${neededMib} MiB and this node has ${freeMib} MiB free`)
   }
 }
+
+export class InstanceEnded extends LittleError {
+  readonly code = 'instance.ended'
+  readonly status = 503
+  readonly hint = 'Connect again: another release has taken over, or the app was stopped'
+  constructor(id: string) {
+    super(`instance ${id} was ended`)
+  }
+}

@@ -50,8 +50,10 @@ export const Release = z.object({
   env: z.array(z.string()),
   /** Replaces the image's Cmd where given. */
   command: z.array(z.string()).optional(),
-  /** The one port that HTTP requests go to; undefined: the first exposed port, or the first port that opens. */
+  /** The one port that requests go to; undefined: the first exposed port, or the first port that opens. */
   port: z.number().int().optional(),
+  /** Set for an app that speaks TCP and not HTTP: what edges get at this port of theirs goes to `port`. */
+  tcp: z.object({ hostPort: z.number().int() }).optional(),
   memoryMib: z.number().int(),
   cpus: z.number().int(),
   /** Requests one instance takes before a further one is used (soft), and at the most (hard). */
@@ -59,6 +61,8 @@ export const Release = z.object({
   idleMs: z.number().int(),
   /** How long files in the guest may keep an instance awake that no request needs. */
   maxAwakeMs: z.number().int().default(defaultMaxAwakeMs),
+  /** How long a client of a tunnel (TCP, WebSocket) that spoke last may wait for an answer before silence is idleness. */
+  maxBusyMs: z.number().int().optional(),
   maxInstances: z.number().int().positive(),
   /** Further instances parked ahead of need; 'auto' follows the bursts that the app has shown. */
   spares: z.union([z.literal('auto'), z.number().int().nonnegative()]),
