@@ -12,6 +12,7 @@ import {
   environment,
   mebibytes,
   networks,
+  port,
   spares,
   warmUp,
   wholeNumber,
@@ -29,6 +30,8 @@ Examples:
   little deploy . -p 3000 -m 512 -e MODE=fast --secret DB_PASSWORD
   little deploy . --canary 10            a tenth of the requests, until little promote or little rollback
   little deploy . --egress 203.0.113.0/24,198.51.100.7
+  little deploy redis:7 -p 6379/tcp      what is no HTTP, at the same port of this machine
+  little deploy redis:7 -p 16379:6379/tcp --name cache
   little deploy python:3.12-slim -p 8000 -- python3 -m http.server 8000`
 
 export function deployCommand(program: Command): void {
@@ -39,7 +42,11 @@ export function deployCommand(program: Command): void {
     .argument('<image>', 'a registry reference, a folder, a .tar, or an OCI layout')
     .argument('[command...]', "after --: replaces the image's CMD")
     .option('--name <name>', 'name of the app (default: from the image)')
-    .option('-p, --port <port>', 'port that takes requests (default: the exposed one)', wholeNumber(1, 65_535))
+    .option(
+      '-p, --port <[host:]port[/tcp]>',
+      'port that takes requests, or connections (default: the exposed one)',
+      port,
+    )
     .option('-m, --memory <MiB>', 'memory of each instance', mebibytes(80, 1_048_576), 256)
     .option('--cpus <n>', 'virtual CPUs of each instance', wholeNumber(1, 64), 1)
     .option('--concurrency <soft[:hard]>', 'requests per instance (default: 20:100)', concurrency)
@@ -49,9 +56,14 @@ export function deployCommand(program: Command): void {
       'longest that files in it keep it awake (default: 5m)',
       durationMs(1_000, 86_400_000, 'from 1s to 24h'),
     )
+    .option(
+      '--max-busy <time>',
+      'wait for an answer on a connection (default: 5m for TCP)',
+      durationMs(0, 86_400_000, 'from 0s to 24h'),
+    )
     .option('-e, --env <K=V>', 'environment; repeatable', environment)
     .option('--secret <NAME>', 'secret environment: from $NAME, NAME=- for stdin, or a prompt; repeatable', collect)
-    .option('--max <n>', 'most instances at a time', wholeNumber(1, 1_000), 20)
+    .option('--max <n>', 'most instances at a time (default: 20, for TCP 1)', wholeNumber(1, 1_000))
     .option('--spares <n|auto>', 'instances parked ahead of need', spares, 'auto')
     .option('--warm <path[:times]>', 'request that warms an instance up', warmUp)
     .option('--canary <percent>', 'give it that share of the requests, the live release the rest', wholeNumber(1, 99))

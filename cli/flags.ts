@@ -19,6 +19,25 @@ export function mebibytes(min: number, max: number) {
   }
 }
 
+/** What of a deploy `-p` says. */
+export interface Port {
+  port: number
+  protocol: 'http' | 'tcp'
+  hostPort?: number
+}
+
+/** `PORT[/http]`, `[HOSTPORT:]PORT/tcp` */
+export function port(text: string): Port {
+  const match = /^(?:(\d+):)?(\d+)(?:\/([a-z]+))?$/.exec(text)
+  const [host, own, protocol] = [match?.[1], match?.[2] ?? '', match?.[3] ?? 'http']
+  if (protocol === 'tls') refuse('TLS does not end at the edge yet: give PORT/tcp, and let the app speak TLS itself.')
+  if (protocol !== 'http' && protocol !== 'tcp') refuse('What follows the port must be /http or /tcp.')
+  const inRange = wholeNumber(1, 65_535)
+  if (host === undefined) return { port: inRange(own), protocol }
+  if (protocol === 'http') refuse('Only TCP apps have a port of the machine of their own, such as 16379:6379/tcp.')
+  return { port: inRange(own), protocol, hostPort: inRange(host) }
+}
+
 const unitMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** `500ms`, `1s`, `2m`, `1h`, `7d` as ms. */

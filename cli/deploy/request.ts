@@ -1,9 +1,10 @@
 import type { DeployRequest } from '../../sdk/src/index.ts'
+import type { Port } from '../flags.ts'
 import { readSecrets } from './secrets.ts'
 
 export interface DeployFlags {
   name?: string
-  port?: number
+  port?: Port
   memory: number
   cpus: number
   concurrency?: { soft: number; hard: number }
@@ -11,7 +12,8 @@ export interface DeployFlags {
   maxAwake?: number
   env?: string[]
   secret?: string[]
-  max: number
+  max?: number
+  maxBusy?: number
   spares: number | 'auto'
   warm?: { path: string; times: number }
   canary?: number
@@ -25,12 +27,13 @@ export interface DeployFlags {
 export async function deployRequest(image: string, command: string[], flags: DeployFlags): Promise<DeployRequest> {
   return {
     image,
-    port: flags.port,
+    ...flags.port,
     memoryMib: flags.memory,
     cpus: flags.cpus,
     concurrency: flags.concurrency,
     idleMs: flags.idle,
     maxAwakeMs: flags.maxAwake,
+    maxBusyMs: flags.maxBusy,
     env: flags.env,
     secrets: flags.secret && (await readSecrets(flags.secret)),
     command: command.length > 0 ? command : undefined,

@@ -32,6 +32,8 @@ export const packages: DebianPackage[] = [
   { name: 'mmdebstrap', why: 'makes base images without a registry', for: 'test' },
   { name: 'procps', why: 'sets kernel parameters in network namespaces', for: 'test' },
   { name: 'docker-registry', why: 'a registry to import from', for: 'test' },
+  { name: 'redis-tools', why: 'redis-cli keeps a connection to an app that sleeps', for: 'test' },
+  { name: 'postgresql-client', why: 'so does psql', for: 'test' },
   { name: 'haproxy', why: 'what the edge is measured against', for: 'test' },
   { name: 'crun', why: 'what a wake is measured against', for: 'test' },
 ]

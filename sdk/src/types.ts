@@ -3,8 +3,12 @@
 export interface DeployRequest {
   /** A registry reference, `upload:…` from uploads, or (clients on the cloud's own machine only) an absolute path. */
   image: string
-  /** The port that HTTP requests go to; else the image's first exposed port, or the first that opens. */
+  /** The port that requests go to; else the image's first exposed port, or the first that opens. */
   port?: number | undefined
+  /** 'tcp': connections to `hostPort` of the cloud's edges are passed to `port` as they are. */
+  protocol?: 'http' | 'tcp' | undefined
+  /** The same number as `port` if it is not given. */
+  hostPort?: number | undefined
   memoryMib?: number | undefined
   cpus?: number | undefined
   /** Requests one instance takes before a further one is used (soft), and at the most (hard). */
@@ -12,6 +16,8 @@ export interface DeployRequest {
   idleMs?: number | undefined
   /** How long files in an instance may keep it awake without any request. */
   maxAwakeMs?: number | undefined
+  /** How long a TCP or WebSocket client that spoke last may wait for an answer before the app may sleep. */
+  maxBusyMs?: number | undefined
   /** `KEY=value`; comes after the image's own. */
   env?: string[] | undefined
   /** Given to the app as environment, kept encrypted. null: keep the value of the release that is live. */

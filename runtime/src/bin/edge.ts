@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import { Registry } from 'prom-client'
+import { z } from 'zod'
+import { answer } from '../cluster/ask.ts'
 import { Cluster } from '../cluster/connect.ts'
+import { subjects } from '../cluster/subjects.ts'
 import { readRoleConfig } from '../core/config.ts'
 import { FairPriority } from '../core/fair-priority.ts'
 import { createLog } from '../core/log.ts'
@@ -10,6 +13,8 @@ import { createEdge } from '../edge/edge.ts'
 import { followCluster } from '../edge/follow.ts'
 import { Routes } from '../edge/routes.ts'
 import { runRole } from './role-process.ts'
+
+const PortQuestion = z.object({ port: z.number().int() })
 
 await runRole('edge', async () => {
   const config = readRoleConfig(EdgeConfig)
@@ -29,12 +34,16 @@ await runRole('edge', async () => {
     routes,
     nodes: edge.nodes,
   })
+  const stopAnswering = answer(cluster, subjects.askEdge('port'), PortQuestion, async ({ port }) => ({
+    takenBy: await edge.portTakenBy(port),
+  }))
   const metrics = config.metrics && serveMetrics(registry, config.metrics)
   const priority = new FairPriority()
   if (!priority.raised) log.warn('real-time priority is refused: wakes will be late when the machine is busy')
   return async () => {
     priority[Symbol.dispose]()
     metrics?.close()
+    stopAnswering()
     await edge.close()
     await following[Symbol.asyncDispose]()
     await cluster.close()

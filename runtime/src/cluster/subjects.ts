@@ -14,6 +14,7 @@ import type { AppName, NodeId, TeamId } from '../core/ids.ts'
  * | placements | node.team.app         | cluster/placement | control    | host, edge           | the same |
  * | nodes      | node                  | model/node        | host       | edge, control, billing | the same |
  * | hostnames  | hostname              | team.app          | control    | control              | create-only: claims an address |
+ * | hostports  | port                  | team.app          | control    | control              | create-only: claims a port of the edges |
  * | tokens     | sha256 of the token   | Token (control)   | control    | control              | the same |
  *
  * JetStream streams: what happened.
@@ -30,10 +31,20 @@ import type { AppName, NodeId, TeamId } from '../core/ids.ts'
  * |----------------------------|-----------------------|---------|---------|------|
  * | soft.node.<node>           | NodeSoftState         | host    | edge, control | the next comes within 500 ms |
  * | ask.host.<node>.<question> | request / reply       | control | host    | the asker's deadline |
+ * | ask.edge.<question>        | request / reply       | control | every edge | no edge answers: the question is left out |
  * | ask.billing.<question>     | request / reply       | control | billing | the asker's deadline |
  * | exec.<session>.in / .out   | ExecFrame             | control, host | host, control | the session ends with an error |
  */
-export const buckets = ['apps', 'releases', 'secrets', 'placements', 'nodes', 'hostnames', 'tokens'] as const
+export const buckets = [
+  'apps',
+  'releases',
+  'secrets',
+  'placements',
+  'nodes',
+  'hostnames',
+  'hostports',
+  'tokens',
+] as const
 export type BucketName = (typeof buckets)[number]
 
 export const keys = {
@@ -57,6 +68,7 @@ export const subjects = {
   softNode: (node: NodeId) => `soft.node.${node}`,
   softNodes: 'soft.node.*',
   askHost: (node: NodeId, question: HostQuestion) => `ask.host.${node}.${question}`,
+  askEdge: (question: EdgeQuestion) => `ask.edge.${question}`,
   askBilling: (question: BillingQuestion) => `ask.billing.${question}`,
   execIn: (session: string) => `exec.${session}.in`,
   execOut: (session: string) => `exec.${session}.out`,
@@ -141,6 +153,8 @@ export interface HostInstance {
 
 /** `instances`: {} → HostInstance[]. `exec`: ExecStart → { ok } | error fields. `end`: {team, app} → { ended }. */
 export type HostQuestion = 'instances' | 'exec' | 'end'
+/** `port`: {port} → { takenBy?: the program that has it }. The first edge to answer is believed. */
+export type EdgeQuestion = 'port'
 /** `cost`: CostQuery → CostRow[]; `audit`: CostQuery → CostAudit; see model/cost.ts. */
 export type BillingQuestion = 'cost' | 'audit'
 

@@ -8,7 +8,7 @@ import type { Release } from '../model/release.ts'
 import type { AppView, InstanceView, ReleaseView } from './api/schema.ts'
 import { changing } from './changing.ts'
 import type { Cloud } from './cloud.ts'
-import { type Addresses, urlOf } from './config.ts'
+import { type Addresses, addressOf } from './config.ts'
 import { UnknownApp } from './errors.ts'
 import { endPlacements, removeApp } from './remove-app.ts'
 
@@ -73,7 +73,7 @@ function appView(app: App, release: Release | undefined, addresses: Addresses): 
   return {
     name: app.name,
     team: app.team,
-    url: urlOf(app.hostname, addresses),
+    url: addressOf(app.hostname, release, addresses),
     state: app.stopped ? 'stopped' : app.release === 0 ? 'deploying' : 'live',
     release: app.release,
     ...(app.canary && { canary: app.canary }),

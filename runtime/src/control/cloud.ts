@@ -1,6 +1,7 @@
 import type { Logger } from '../core/log.ts'
 import type { ControlConfig } from './config.ts'
 import type { Events } from './events.ts'
+import type { HostPorts } from './host-ports.ts'
 import type { Hosts } from './hosts.ts'
 import type { State } from './state.ts'
 
@@ -11,6 +12,7 @@ export interface Cloud {
   state: State
   events: Events
   hosts: Hosts
+  ports: HostPorts
   log: Logger
   /** Apps under change, `team.app`: one change at a time. */
   changing: Set<string>

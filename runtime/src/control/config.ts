@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { NatsConfig } from '../cluster/connect.ts'
+import type { Release } from '../model/release.ts'
 
 /**
  * How long a node may take from one step of a start to the next, ms. A template means: fetch the image, boot a kernel,
@@ -29,5 +30,10 @@ export type ControlConfig = z.infer<typeof ControlConfig>
 export type Addresses = Pick<ControlConfig, 'domain' | 'edgePort'>
 
 export const hostnameOf = (app: string, { domain }: Addresses) => `${app}.${domain}`
-export const urlOf = (hostname: string, { edgePort }: Addresses) =>
+/** Where people reach an app. Only browsers know that *.localhost is this machine, so databases' clients get the name alone. */
+export function addressOf(hostname: string, release: Pick<Release, 'tcp'> | undefined, addresses: Addresses): string {
+  if (!release?.tcp) return urlOf(hostname, addresses)
+  return `tcp://${addresses.domain === 'localhost' ? 'localhost' : hostname}:${release.tcp.hostPort}`
+}
+const urlOf = (hostname: string, { edgePort }: Addresses) =>
   edgePort === 80 ? `http://${hostname}` : `http://${hostname}:${edgePort}`

@@ -7,6 +7,7 @@ import type { Cloud } from './cloud.ts'
 import type { ControlConfig } from './config.ts'
 import { recover } from './deploy/recover.ts'
 import { openEvents } from './events.ts'
+import { HostPorts } from './host-ports.ts'
 import { Hosts } from './hosts.ts'
 import { clusterKey } from './key-file.ts'
 import { keepLogs } from './log-keeper.ts'
@@ -32,6 +33,7 @@ export async function startControl(config: ControlConfig, log: Logger): Promise<
       state,
       events: openEvents(cluster),
       hosts: new Hosts(cluster, state),
+      ports: new HostPorts(cluster, state),
       log,
       changing: new Set(),
       imagesInUse: new Map(),

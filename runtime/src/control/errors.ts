@@ -64,6 +64,17 @@ export class NameTaken extends LittleError {
   }
 }
 
+export class HostPortTaken extends LittleError {
+  readonly code = 'app.port_taken'
+  readonly status = 409
+  readonly hint: string
+  constructor(port: number, by: string) {
+    super(`port ${port} of this machine belongs to ${by}`)
+    const other = port + 10_000 > 65_535 ? port - 10_000 : port + 10_000
+    this.hint = `Choose another port of the machine: -p ${other}:PORT/tcp, where PORT is the app's own`
+  }
+}
+
 export class UnknownApp extends LittleError {
   readonly code = 'app.unknown'
   readonly status = 404

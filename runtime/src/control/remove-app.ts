@@ -20,6 +20,7 @@ export async function removeApp(cloud: Cloud, team: TeamId, app: AppName): Promi
     await state.releases.delete(entry.key)
   }
   for (const digest of new Set(releases.map(({ value }) => value.image.digest))) await dropImage(cloud, digest)
+  await cloud.ports.free({ team, app })
   for (const hostname of await list(state.hostnames)) {
     if (hostname.value === key || hostname.key === known?.value.hostname) await state.hostnames.delete(hostname.key)
   }

@@ -19,5 +19,7 @@ export const openState = (cluster: Cluster) => ({
   nodes: new Bucket(cluster, 'nodes', Node),
   /** hostname → `team.app` */
   hostnames: new Bucket(cluster, 'hostnames', z.string()),
+  /** port of the edges → `team.app` */
+  hostports: new Bucket(cluster, 'hostports', z.string()),
   tokens: new Bucket(cluster, 'tokens', Token),
 })

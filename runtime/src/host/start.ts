@@ -104,6 +104,7 @@ async function warm(instance: Instance, port: number, release: Release, signal: 
   const health = await awaitHealthy(instance, port, release, signal)
   if (health) record.keepConnections = health.keepConnections
   if (health && !release.warm) return 'HEALTHCHECK: healthy'
+  if (release.tcp) return 'nothing is sent: bytes of ours could mean anything to it'
   const { keepConnections, requests } = await warmUp(record.address, port, release)
   record.keepConnections = keepConnections
   return `${health ? 'HEALTHCHECK: healthy, ' : ''}${requests} warm-up requests`

@@ -14,18 +14,22 @@ const envName = /^[A-Za-z_][A-Za-z0-9_.-]*$/
 const noNul = (value: string) => !value.includes('\0')
 
 /** Limits are chosen wide: they stop slips and abuse, not uses. What a node really has is checked by placement. */
-export const DeployRequest = z.strictObject({
+const Settings = z.strictObject({
   image: text(4096).min(1).refine(noNul, 'must not hold a NUL'),
   port: within(1, 65_535).optional(),
+  protocol: z.enum(['http', 'tcp']).default('http'),
+  /** For TCP: the port of the edges that is the app's; default: the same as its own. */
+  hostPort: within(1, 65_535).optional(),
   /** The kernel needs it to boot: with 72 MiB it ends while it unpacks itself, with 80 an empty guest starts. */
   memoryMib: within(80, 1_048_576, 'MiB').default(256),
   cpus: within(1, 64).default(1),
   concurrency: z
     .strictObject({ soft: within(1, 10_000), hard: within(1, 10_000) })
     .refine(({ soft, hard }) => hard >= soft, { error: 'the hard limit must not be below the soft one' })
-    .default({ soft: 20, hard: 100 }),
+    .optional(),
   idleMs: within(10, 10_000, 'ms').default(1_000),
   maxAwakeMs: within(1_000, 86_400_000, 'ms').default(defaultMaxAwakeMs),
+  maxBusyMs: within(0, 86_400_000, 'ms').optional(),
   env: z
     .array(
       text(131_072)
@@ -39,13 +43,26 @@ export const DeployRequest = z.strictObject({
   warm: z
     .strictObject({ path: text(2_048).regex(/^\/[!-~]*$/, 'must be a path that begins with /'), times: within(0, 100) })
     .optional(),
-  maxInstances: within(1, 1_000).default(20),
+  maxInstances: within(1, 1_000).optional(),
   spares: z.union([z.literal('auto'), within(0, 100)]).default('auto'),
   egress: Egress.prefault({}),
   insecureRegistry: z.boolean().default(false),
   /** Percent of the requests that the new release gets beside the live one, until it is promoted or rolled back. */
   canary: within(1, 99).optional(),
 })
+
+export const DeployRequest = Settings.refine(({ protocol, port }) => protocol === 'http' || port !== undefined, {
+  error: 'TCP needs a port',
+  path: ['port'],
+})
+  .refine(({ protocol, hostPort }) => protocol === 'tcp' || hostPort === undefined, {
+    error: 'only TCP apps have a port of the edges of their own',
+    path: ['hostPort'],
+  })
+  .refine(({ protocol, warm }) => protocol === 'http' || warm === undefined, {
+    error: 'no HTTP is sent to a TCP app',
+    path: ['warm'],
+  })
 export type DeployRequest = z.infer<typeof DeployRequest>
 
 export const RollbackRequest = z.strictObject({ release: within(1, 2 ** 31 - 1).optional() })

@@ -18,9 +18,10 @@ export async function prepare(cloud: Cloud, nodes: NodeId[], { team, app }: Name
   }
 }
 
-/** The nodes have what the app's record names, each of what it has already, and nothing else. */
+/** The nodes have what the app's record names, each of what it has already, and nothing else; nor has the app other ports. */
 export async function settle(cloud: Cloud, app: App): Promise<void> {
   const { team, name } = app
+  await cloud.ports.settle(app)
   if (app.stopped) return endPlacements(cloud, team, name)
   for (const { key } of await list(cloud.state.placements, `*.${keys.app(team, name)}`)) {
     await cloud.state.placements.change(key, (now) => now && settled(now, app))

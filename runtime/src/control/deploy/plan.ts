@@ -37,12 +37,18 @@ export async function makePlan(cloud: Cloud, asker: Asker, name: string, setting
   const hostname = hostnameOf(name, cloud.config)
   const owner = await cloud.state.hostnames.get(hostname)
   if (owner && owner.value !== keys.app(asker.team, name)) throw new NameTaken(hostname)
+  const port = hostPortOf(settings)
+  if (port !== undefined) await cloud.ports.require(port, { team: asker.team, app: name })
   const app = (await cloud.state.apps.get(keys.app(asker.team, name)))?.value
   mayDeploy(name, app, settings.canary)
   const secrets = await secretValues(cloud, asker.team, name, app?.release ?? 0, settings.secrets)
   await cloud.hosts.choose({ team: asker.team, memoryMib: settings.memoryMib })
   return { team: asker.team, app: name, by: asker.name, hostname, reference: settings.image, source, secrets, settings }
 }
+
+/** The port of the edges that the app is to have; undefined: it speaks HTTP. */
+export const hostPortOf = ({ protocol, port, hostPort }: DeployRequest) =>
+  protocol === 'tcp' ? (hostPort ?? port) : undefined
 
 /** The app's name in a path, as the name that it is. */
 export function namedApp(name: string): AppName {

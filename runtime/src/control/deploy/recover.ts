@@ -32,6 +32,7 @@ export async function recover(cloud: Cloud): Promise<void> {
 async function sweep({ state }: Cloud): Promise<void> {
   const apps = new Set((await list(state.apps)).map(({ key }) => key))
   for (const { key, value } of await list(state.hostnames)) if (!apps.has(value)) await state.hostnames.delete(key)
+  for (const { key, value } of await list(state.hostports)) if (!apps.has(value)) await state.hostports.delete(key)
   for (const { key } of await list(state.placements)) if (!apps.has(lastTwo(key))) await state.placements.delete(key)
   for (const { key } of await list(state.secrets)) if (!apps.has(firstTwo(key))) await state.secrets.delete(key)
   for (const { key } of await list(state.releases)) if (!apps.has(firstTwo(key))) await state.releases.delete(key)

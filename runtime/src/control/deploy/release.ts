@@ -9,11 +9,15 @@ import type { Cloud } from '../cloud.ts'
 import { CanaryAlone, CanaryOn, NameTaken } from '../errors.ts'
 import type { Imported } from '../images.ts'
 import { sealSecrets } from '../secrets.ts'
-import type { Plan } from './plan.ts'
+import { hostPortOf, type Plan } from './plan.ts'
 
 /** How long a request may wait for an instance, and a program may take until it listens. Emulated CPUs need most of it. */
 const wakeDeadlineMs = 30_000
 const startDeadlineMs = 120_000
+
+/** What is not given. A database is one instance, and its slots are the clients that wait for an answer. */
+const usualForHttp = { concurrency: { soft: 20, hard: 100 }, maxInstances: 20, maxBusyMs: 0 }
+const usualForTcp = { concurrency: { soft: 100, hard: 10_000 }, maxInstances: 1, maxBusyMs: 5 * 60_000 }
 
 export interface Written {
   release: Release
@@ -62,6 +66,8 @@ async function claim(cloud: Cloud, { team, app, hostname }: Plan): Promise<void>
 /** Everything a node needs to know to run it. */
 export function releaseOf(plan: Plan, image: Imported, number: number, createdAt: number): Release {
   const { settings } = plan
+  const hostPort = hostPortOf(settings)
+  const usual = hostPort === undefined ? usualForHttp : usualForTcp
   return {
     team: plan.team,
     app: plan.app,
@@ -73,12 +79,14 @@ export function releaseOf(plan: Plan, image: Imported, number: number, createdAt
     env: settings.env,
     ...(settings.command && { command: settings.command }),
     ...(settings.port !== undefined && { port: settings.port }),
+    ...(hostPort !== undefined && { tcp: { hostPort } }),
     memoryMib: settings.memoryMib,
     cpus: settings.cpus,
-    concurrency: settings.concurrency,
+    concurrency: settings.concurrency ?? usual.concurrency,
     idleMs: settings.idleMs,
     maxAwakeMs: settings.maxAwakeMs,
-    maxInstances: settings.maxInstances,
+    maxBusyMs: settings.maxBusyMs ?? usual.maxBusyMs,
+    maxInstances: settings.maxInstances ?? usual.maxInstances,
     spares: settings.spares,
     ...(settings.warm && { warm: settings.warm }),
     egress: settings.egress,

@@ -3,7 +3,7 @@ import { keys } from '../../cluster/subjects.ts'
 import type { App } from '../../model/app.ts'
 import type { Release } from '../../model/release.ts'
 import type { Cloud } from '../cloud.ts'
-import { urlOf } from '../config.ts'
+import { addressOf } from '../config.ts'
 import { DeployOverruled } from '../errors.ts'
 import type { Ready } from './await-parked.ts'
 import { settle } from './placements.ts'
@@ -23,6 +23,7 @@ interface Change {
 /** One compare-and-set: from it on, edges send requests elsewhere. Then the nodes let go of what is wanted no more. */
 export async function switchTo(cloud: Cloud, change: Change, to: (app: App) => App): Promise<{ live: Live; app: App }> {
   const { release, ready, canary } = change
+  if (release.tcp) await cloud.ports.claim(release.tcp.hostPort, release)
   const app = await changeApp(cloud, release, change.appRevision, to)
   // The cloud serves as it should; what is left over is found again at the control's next start.
   await settle(cloud, app).catch((error: unknown) =>
@@ -33,7 +34,7 @@ export async function switchTo(cloud: Cloud, change: Change, to: (app: App) => A
     type: 'live',
     app: app.name,
     release: number,
-    url: urlOf(app.hostname, cloud.config),
+    url: addressOf(app.hostname, release, cloud.config),
     image,
     instance: { id: ready.instance, node: ready.node.id, memoryMib, cpus, isolation: ready.node.isolation },
     tookMs: performance.now() - change.begun,
