@@ -65,6 +65,10 @@ export const DeployRequest = Settings.refine(({ protocol, port }) => protocol ==
   })
 export type DeployRequest = z.infer<typeof DeployRequest>
 
+/** The port of the edges that the app is to have; undefined: it speaks HTTP. */
+export const hostPortOf = ({ protocol, port, hostPort }: DeployRequest) =>
+  protocol === 'tcp' ? (hostPort ?? port) : undefined
+
 export const RollbackRequest = z.strictObject({ release: within(1, 2 ** 31 - 1).optional() })
 export type RollbackRequest = z.infer<typeof RollbackRequest>
 

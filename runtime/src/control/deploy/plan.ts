@@ -2,7 +2,7 @@ import { isAbsolute } from 'node:path'
 import { keys } from '../../cluster/subjects.ts'
 import type { AppName, TeamId } from '../../core/ids.ts'
 import { isAppName } from '../../model/app.ts'
-import type { DeployRequest } from '../api/schema.ts'
+import { type DeployRequest, hostPortOf } from '../api/schema.ts'
 import type { Cloud } from '../cloud.ts'
 import { hostnameOf } from '../config.ts'
 import { InvalidAppName, LocalPathFromAfar, NameTaken, UnknownApp } from '../errors.ts'
@@ -45,10 +45,6 @@ export async function makePlan(cloud: Cloud, asker: Asker, name: string, setting
   await cloud.hosts.choose({ team: asker.team, memoryMib: settings.memoryMib })
   return { team: asker.team, app: name, by: asker.name, hostname, reference: settings.image, source, secrets, settings }
 }
-
-/** The port of the edges that the app is to have; undefined: it speaks HTTP. */
-export const hostPortOf = ({ protocol, port, hostPort }: DeployRequest) =>
-  protocol === 'tcp' ? (hostPort ?? port) : undefined
 
 /** The app's name in a path, as the name that it is. */
 export function namedApp(name: string): AppName {

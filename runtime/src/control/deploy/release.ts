@@ -5,11 +5,12 @@ import { keys } from '../../cluster/subjects.ts'
 import type { AppName } from '../../core/ids.ts'
 import type { App } from '../../model/app.ts'
 import type { Release } from '../../model/release.ts'
+import { hostPortOf } from '../api/schema.ts'
 import type { Cloud } from '../cloud.ts'
 import { CanaryAlone, CanaryOn, NameTaken } from '../errors.ts'
 import type { Imported } from '../images.ts'
 import { sealSecrets } from '../secrets.ts'
-import { hostPortOf, type Plan } from './plan.ts'
+import type { Plan } from './plan.ts'
 
 /** How long a request may wait for an instance, and a program may take until it listens. Emulated CPUs need most of it. */
 const wakeDeadlineMs = 30_000
