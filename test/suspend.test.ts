@@ -32,6 +32,15 @@ if (inOwnNetwork(import.meta.filename)) {
 
   const wake = async (instance: RigInstance) => {
     await instance.resume()
+    await letRun(instance)
+  }
+  /** What reaches the log when the keeper says that. */
+  const logged = async ({ vm }: RigInstance, text: string) => {
+    const heard = new Promise<string>((resolve) => vm.guest.on('log', (_, bytes) => resolve(bytes.toString())))
+    assert.equal(await asker.ask(`say ${text}`), 'said')
+    return heard
+  }
+  const letRun = async (instance: RigInstance) => {
     await instance.vm.qmp.execute('cont')
     await instance.vm.guest.setClock(60_000)
   }
@@ -47,10 +56,22 @@ if (inOwnNetwork(import.meta.filename)) {
       await assert.rejects(access(kept.scratch), 'its files are nowhere but in the image')
       await wake(kept)
       await assert.rejects(access(kept.image), 'a used image is gone')
+      assert.equal(await logged(kept, `line ${time}`), `line ${time}\n`)
       assert.equal(await asker.ask('sum'), sum)
       assert.equal(await asker.ask('read'), '123'.slice(0, time))
     }
     assert.equal(await asker.ask('count'), '4')
+  })
+
+  test('a microVM goes on in a new process as it was in the old one', async () => {
+    const sum = await asker.ask('sum')
+    const before = kept.vm.process.pid
+    await kept.renew()
+    await letRun(kept)
+    assert.notEqual(kept.vm.process.pid, before)
+    assert.equal(await logged(kept, 'renewed'), 'renewed\n')
+    assert.equal(await asker.ask('sum'), sum)
+    assert.equal(await asker.ask('read'), '123')
   })
 
   test('two instances keep the pages of their template, and each its own', async () => {

@@ -13,6 +13,7 @@ import { TemplateStore } from '../../runtime/src/template/store.ts'
 import { detectMachine } from '../../runtime/src/vm/accelerator.ts'
 import { restoreArguments } from '../../runtime/src/vm/machine.ts'
 import { MicroVm, type VmSpec } from '../../runtime/src/vm/micro-vm.ts'
+import { renewVm } from '../../runtime/src/vm/renew.ts'
 import { type ResumeTiming, resumeVm } from '../../runtime/src/vm/resume.ts'
 import { restoreState } from '../../runtime/src/vm/snapshot.ts'
 import { type SuspendedSizes, suspendVm } from '../../runtime/src/vm/suspend.ts'
@@ -42,6 +43,8 @@ export interface RigInstance {
   suspend(): Promise<SuspendedSizes>
   /** Makes it again; it is stopped. */
   resume(secret?: ImageSecret): Promise<ResumeTiming>
+  /** Moves it into a new process; it is stopped. */
+  renew(): Promise<void>
 }
 
 export async function openVmRig(options: { node: string; subnet: string; memoryMib: number }): Promise<VmRig> {
@@ -104,6 +107,12 @@ export async function openVmRig(options: { node: string; subnet: string; memoryM
           instance.vm = resumed.vm
           vms.add(resumed.vm)
           return resumed.timing
+        },
+        async renew() {
+          await instance.vm.qmp.execute('stop')
+          vms.delete(instance.vm)
+          instance.vm = await renewVm(instance.vm, spec)
+          vms.add(instance.vm)
         },
       }
       return instance

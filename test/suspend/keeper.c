@@ -2,6 +2,7 @@
 //   fill MIB SEED   takes that much memory and fills it with numbers that follow from the seed
 //   sum             a checksum of that memory
 //   count           1, 2, 3 … since the start of this program
+//   say TEXT        to its log
 //   write TEXT      appends to a file      read   the whole file
 #include <netinet/in.h>
 #include <poll.h>
@@ -38,6 +39,7 @@ static void answer(int client, char *line) {
   if (sscanf(line, "fill %zu %llu", &mib, &seed) == 2) fill(mib, seed), strcpy(reply, "filled");
   else if (!strcmp(line, "sum")) snprintf(reply, sizeof reply, "%llx", (unsigned long long)sum());
   else if (!strcmp(line, "count")) snprintf(reply, sizeof reply, "%d", ++count);
+  else if (!strncmp(line, "say ", 4)) strcpy(reply, puts(line + 4) >= 0 && !fflush(stdout) ? "said" : "failed");
   else if (!strncmp(line, "write ", 6)) {
     FILE *file = fopen("/kept", "a");
     snprintf(reply, sizeof reply, "%s", file && fputs(line + 6, file) >= 0 && !fclose(file) ? "written" : "failed");

@@ -48,20 +48,25 @@ export const u32 = (value: number) => Buffer.of(value & 255, (value >>> 8) & 255
 
 /**
  * Cuts a port's bytes into frames. Until the echo of our hello has come it skips everything: what another host
- * process left behind may end in mid-frame. The payload given to `onFrame` is only valid during the call.
+ * process left behind may end in mid-frame. Without an `echo` the first byte begins a frame. The payload given to `onFrame` is only valid during the call.
  */
 export class FrameReader {
   readonly #onFrame: (type: number, payload: Buffer) => void
   #echo: Buffer | undefined
   #rest: Buffer = Buffer.alloc(0)
 
-  constructor(echo: Buffer, onFrame: (type: number, payload: Buffer) => void) {
+  constructor(echo: Buffer | undefined, onFrame: (type: number, payload: Buffer) => void) {
     this.#echo = echo
     this.#onFrame = onFrame
   }
 
   get synchronized(): boolean {
     return this.#echo === undefined
+  }
+
+  /** Everything that has come was whole frames, and they were passed on. */
+  get atBoundary(): boolean {
+    return this.synchronized && this.#rest.length === 0
   }
 
   /** @throws GuestProtocolError for a length out of bounds, and whatever onFrame throws. */

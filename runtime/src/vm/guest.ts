@@ -53,6 +53,7 @@ export class GuestChannel implements AsyncDisposable {
   readonly #sessions = new Map<number, ExecSession>()
   #ctl!: Socket
   #log!: Socket
+  #logReader!: FrameReader
   #greeting!: GuestGreeting
   #isWaiting = false
   #nextSession = 1
@@ -67,11 +68,11 @@ export class GuestChannel implements AsyncDisposable {
   /** Connects both ports. `deadlineMs` is also what later calls wait for an answer unless told otherwise. */
   static async connect(
     paths: { ctl: string; log: string },
-    { deadlineMs }: { deadlineMs: number },
+    { deadlineMs, logContinues = false }: { deadlineMs: number; logContinues?: boolean },
   ): Promise<GuestChannel> {
     const channel = new GuestChannel(deadlineMs)
     try {
-      await channel.#open(paths)
+      await channel.#open(paths, logContinues)
       return channel
     } catch (error) {
       channel.#close(
@@ -143,6 +144,11 @@ export class GuestChannel implements AsyncDisposable {
     return this
   }
 
+  /** All of the log that has come was read, in whole pieces: so it is with nearly every guest that stands still. */
+  get logAtBoundary(): boolean {
+    return this.#logReader.atBoundary && !this.#log.isPaused()
+  }
+
   /** For a reader that cannot follow: the program is held up instead, the rest of the channel is not. */
   pauseLog(): void {
     this.#log.pause()
@@ -156,15 +162,17 @@ export class GuestChannel implements AsyncDisposable {
     this.#close(new GuestUnreachable('closed by the host'))
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose]() {
     this.close()
   }
 
-  async #open(paths: { ctl: string; log: string }): Promise<void> {
+  async #open(paths: { ctl: string; log: string }, logContinues: boolean): Promise<void> {
     const deadlineAtMs = performance.now() + this.#deadlineMs
     const nonce = randomBytes(8)
     const ctl = new FrameReader(frame(toHost.helloAck, nonce), (type, payload) => this.#onFrame(type, payload))
-    const log = new FrameReader(frame(0, nonce), (stream, payload) => this.#onLog(stream, payload))
+    const echo = logContinues ? undefined : frame(0, nonce)
+    const log = new FrameReader(echo, (stream, payload) => this.#onLog(stream, payload))
+    this.#logReader = log
     this.#ctl = this.#follow(await connectPort(paths.ctl, deadlineAtMs, (bytes) => this.#take(ctl, bytes)), 'ctl')
     this.#log = this.#follow(await connectPort(paths.log, deadlineAtMs, (bytes) => this.#take(log, bytes)), 'log')
     this.#greeting = new GuestGreeting([

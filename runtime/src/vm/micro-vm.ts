@@ -19,6 +19,11 @@ export interface VmSpec {
   /** A template's RAM, sealed; instead of `files.ram`. */
   sealedRam?: string
   args: string[]
+  /**
+   * Its guest's log goes on where an earlier process left it (`GuestChannel.logAtBoundary`), and nothing of it is lost: the
+   * guest's port never sees that its host has changed. Otherwise what comes before the echo of our hello is skipped.
+   */
+  logContinues?: boolean
 }
 
 export class VmDidNotStart extends LittleError {
@@ -49,7 +54,7 @@ export class MicroVm {
     await mkdir(spec.dir, { recursive: true, mode: 0o700 })
     const process = await launchQemu(spec)
     try {
-      return await MicroVm.#connect(spec.dir, process)
+      return await MicroVm.#connect(spec.dir, process, spec.logContinues)
     } catch (cause) {
       process.kill()
       await process.gone()
@@ -63,10 +68,13 @@ export class MicroVm {
     return MicroVm.#connect(dir, process)
   }
 
-  static async #connect(dir: string, process: Launched): Promise<MicroVm> {
+  static async #connect(dir: string, process: Launched, logContinues = false): Promise<MicroVm> {
     const sockets = socketPaths(dir)
     const qmp = await Qmp.connect(sockets.qmp, 15_000)
-    const guest = await GuestChannel.connect({ ctl: sockets.ctl, log: sockets.log }, { deadlineMs: 5_000 })
+    const guest = await GuestChannel.connect(
+      { ctl: sockets.ctl, log: sockets.log },
+      { deadlineMs: 5_000, logContinues },
+    )
     return new MicroVm(dir, process, qmp, guest)
   }
 

@@ -29,10 +29,11 @@ export async function resumeVm({
   await using image = await SuspendedImage.open(from, secret)
   try {
     await using scratch = await open(scratchPath, 'w', 0o600)
-    await scratch.truncate(image.directory.scratchBytes)
+    const { scratchBytes, logContinues } = image.directory
+    await scratch.truncate(scratchBytes)
     // QEMU opens the disk at its start, and reads of it only when the guest runs.
     const filled = image.restore('scratch', { file: scratch, base: 0 })
-    const [vm] = await bothOrNone(MicroVm.start(spec), filled)
+    const [vm] = await bothOrNone(MicroVm.start({ ...spec, logContinues }), filled)
     const started = performance.now()
     try {
       const timing = await restoreInto(vm, image, started)

@@ -39,6 +39,7 @@ export async function suspendVm(
       ram: await ownPages(pid, mapping),
       state: [{ at: 0, bytes: (await state.stat()).size }],
       scratchBytes,
+      logContinues: vm.guest.logAtBoundary,
     }
     await writeImage(into, secret, directory, {
       scratch: { file: disk, base: 0 },

@@ -32,7 +32,7 @@ export interface Place {
   base: number
 }
 
-type Directory = Record<Kind, Extent[]> & { scratchBytes: number }
+type Directory = Record<Kind, Extent[]> & { scratchBytes: number; logContinues: boolean }
 
 export interface ImageSecret {
   /** 32 bytes, of this node. */
