@@ -24,6 +24,14 @@ test('frames arrive whole however the stream was cut', () => {
   }
 })
 
+test('a long frame that comes byte by byte costs no more than its bytes', () => {
+  const { seen, reader: frames } = reader()
+  frames.push(echo)
+  const bytes = frame(toHost.failed, Buffer.alloc(frameMax - 1, 'x'))
+  for (let at = 0; at < bytes.length; at++) frames.push(bytes.subarray(at, at + 1)) // copied for each it would be a TB
+  assert.equal(seen[0]?.[1].length, frameMax - 1)
+})
+
 test('everything before the echo of hello is skipped, also half a frame and half an echo', () => {
   const { seen, reader: frames } = reader()
   frames.push(Buffer.concat([u32(500), Buffer.from('left behind'), echo.subarray(0, 9)]))

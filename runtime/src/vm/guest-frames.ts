@@ -53,7 +53,11 @@ export const u32 = (value: number) => Buffer.of(value & 255, (value >>> 8) & 255
 export class FrameReader {
   readonly #onFrame: (type: number, payload: Buffer) => void
   #echo: Buffer | undefined
+  /** What came of an unfinished frame: the first `#have` bytes, with room for more. */
   #rest: Buffer = Buffer.alloc(0)
+  #have = 0
+  /** Frames since it was made: what a guest's messages cost the agent is counted by them. */
+  frames = 0
 
   constructor(echo: Buffer | undefined, onFrame: (type: number, payload: Buffer) => void) {
     this.#echo = echo
@@ -66,12 +70,14 @@ export class FrameReader {
 
   /** Everything that has come was whole frames, and they were passed on. */
   get atBoundary(): boolean {
-    return this.synchronized && this.#rest.length === 0
+    return this.synchronized && this.#have === 0
   }
 
   /** @throws GuestProtocolError for a length out of bounds, and whatever onFrame throws. */
   push(chunk: Buffer): void {
-    let bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
+    const isKept = this.#have > 0
+    if (isKept) this.#append(chunk)
+    let bytes = isKept ? this.#rest.subarray(0, this.#have) : chunk
     if (this.#echo) {
       const at = bytes.indexOf(this.#echo)
       if (at < 0) {
@@ -86,14 +92,28 @@ export class FrameReader {
       const length = bytes.readUInt32LE(offset)
       if (length < 1 || length > frameMax) throw new GuestProtocolError(`a frame of ${length} bytes`)
       if (bytes.length - offset < 4 + length) break
+      this.frames++
       this.#onFrame(bytes[offset + 4]!, bytes.subarray(offset + 5, offset + 4 + length))
       offset += 4 + length
     }
-    this.#keep(bytes.subarray(offset))
+    if (offset > 0 || bytes.length !== this.#have) this.#keep(bytes.subarray(offset))
+  }
+
+  /** Room grows by doubling: a guest that sends a long frame byte by byte must not make us copy it for each of them. */
+  #append(chunk: Buffer): void {
+    const needed = this.#have + chunk.length
+    if (needed > this.#rest.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#rest.length))
+      this.#rest.copy(larger, 0, 0, this.#have)
+      this.#rest = larger
+    }
+    chunk.copy(this.#rest, this.#have)
+    this.#have = needed
   }
 
   /** The chunk belongs to the socket and is overwritten by its next read, so what is kept is copied. */
   #keep(bytes: Buffer): void {
-    this.#rest = bytes.length === 0 ? bytes : Buffer.from(bytes)
+    this.#rest = Buffer.from(bytes)
+    this.#have = bytes.length
   }
 }

@@ -5,6 +5,7 @@ import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { GuestChannel } from './guest.ts'
 import { GuestProtocolError, GuestTimeout, GuestUnreachable } from './guest-errors.ts'
 import { frame, toHost, u32 } from './guest-frames.ts'
@@ -75,6 +76,29 @@ test('frames about sessions that nobody opened and late acknowledgements are pas
   ctl.write(frame(toHost.clockAck, u32(99), u32(0)))
   ctl.write(frame(toHost.started, u32(7)))
   assert.equal(await seen, 7)
+})
+
+test('a guest that floods its channel is held up, and answers after it', async (t) => {
+  const { channel, ctl } = await scriptedGuest(t)
+  let heard = 0
+  channel.on('hookFailed', () => heard++)
+  const flood = Buffer.concat(Array.from({ length: 50_000 }, () => frame(toHost.hookFailed, u32(1), Buffer.from('h'))))
+  ctl.write(flood)
+  ctl.write(frame(toHost.started, u32(7)))
+  const last = new Promise((resolve) => channel.on('started', resolve))
+  while (heard === 0) await delay(1)
+  // Held up in between: what it had sent at once does not all come in one go.
+  assert.ok(heard < 50_000, `${heard} messages at once`)
+  assert.equal(await last, 7)
+  assert.equal(heard, 50_000)
+})
+
+test('a frame that never ends holds what it has come to, and closes with its guest', async (t) => {
+  const { channel, ctl, closed } = await scriptedGuest(t)
+  ctl.write(Buffer.concat([u32(1024 * 1024), Buffer.alloc(1024 * 1024 - 1)]))
+  await assert.rejects(channel.setClock(200), GuestTimeout) // what would follow is in the frame
+  ctl.destroy()
+  assert.ok((await closed) instanceof GuestUnreachable)
 })
 
 test('a guest that does not answer makes every wait end at its deadline', async (t) => {

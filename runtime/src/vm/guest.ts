@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { GuestClock } from './guest-clock.ts'
 import { GuestProtocolError, GuestTimeout, GuestUnreachable } from './guest-errors.ts'
 import { ExecSession, type ExecStart } from './guest-exec.ts'
+import { GuestFlow } from './guest-flow.ts'
 import { FrameReader, frame, toGuest, toHost, u32 } from './guest-frames.ts'
 import { GuestGreeting } from './guest-greeting.ts'
 import { encodeIdentity, type Identity } from './guest-identity.ts'
@@ -55,6 +56,7 @@ export class GuestChannel implements AsyncDisposable {
   #log!: Socket
   #logReader!: FrameReader
   #greeting!: GuestGreeting
+  #flow!: GuestFlow
   #isWaiting = false
   #nextSession = 1
   #closed: GuestUnreachable | GuestProtocolError | undefined
@@ -173,7 +175,13 @@ export class GuestChannel implements AsyncDisposable {
     const echo = logContinues ? undefined : frame(0, nonce)
     const log = new FrameReader(echo, (stream, payload) => this.#onLog(stream, payload))
     this.#logReader = log
-    this.#ctl = this.#follow(await connectPort(paths.ctl, deadlineAtMs, (bytes) => this.#take(ctl, bytes)), 'ctl')
+    const takeCtl = (bytes: Buffer) => {
+      const before = ctl.frames
+      this.#take(ctl, bytes)
+      this.#flow?.took(ctl.frames - before)
+    }
+    this.#ctl = this.#follow(await connectPort(paths.ctl, deadlineAtMs, takeCtl), 'ctl')
+    this.#flow = new GuestFlow(this.#ctl)
     this.#log = this.#follow(await connectPort(paths.log, deadlineAtMs, (bytes) => this.#take(log, bytes)), 'log')
     this.#greeting = new GuestGreeting([
       { socket: this.#ctl, reader: ctl, hello: frame(toGuest.hello, nonce) },
@@ -288,6 +296,7 @@ export class GuestChannel implements AsyncDisposable {
     if (this.#closed) return
     this.#closed = reason
     this.#greeting?.close()
+    this.#flow?.[Symbol.dispose]()
     this.#ctl?.destroy()
     this.#log?.destroy()
     const lost = reason instanceof GuestUnreachable ? reason : new GuestUnreachable(reason.message, { cause: reason })
