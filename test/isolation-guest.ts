@@ -10,11 +10,11 @@ export class Peer {
   #refused: ((why: string) => void) | undefined
   readonly #waiting = new Map<string, () => void>()
 
-  /** `namespace`: pid of a process in it; undefined: ours. */
-  static async start(port: number, namespace?: number): Promise<Peer> {
+  /** `namespace`: pid of a process in it; undefined: ours. `tcp`: ports where it takes connections too. */
+  static async start(port: number, namespace?: number, tcp: number[] = []): Promise<Peer> {
     const enter = namespace === undefined ? [] : ['nsenter', '--net', '--target', String(namespace)]
     const script = `${import.meta.dirname}/isolation-peer.ts`
-    const [program, ...args] = [...enter, process.execPath, script, String(port)]
+    const [program, ...args] = [...enter, process.execPath, script, String(port), ...tcp.map(String)]
     const peer = new Peer(spawn(program!, args, { stdio: ['pipe', 'pipe', 'inherit'] }))
     await peer.arrival('listening')
     return peer

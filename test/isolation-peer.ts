@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram'
+import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 
 /**
@@ -25,7 +26,9 @@ if (import.meta.main) {
     report({ received: text, from: sender.address })
     if (text.startsWith('echo ')) collector.send(`re: ${text}`, sender.port, sender.address)
   })
-  collector.bind(Number(process.argv[2]), () => report({ listening: true }))
+  const [udpPort, ...tcpPorts] = process.argv.slice(2).map(Number)
+  for (const port of tcpPorts) createServer((socket) => socket.destroy()).listen(port, '0.0.0.0')
+  collector.bind(udpPort ?? 0, () => report({ listening: true }))
   createInterface({ input: process.stdin })
     .on('line', (line) => {
       const { send, to, port, from, connected } = JSON.parse(line) as PeerCommand
