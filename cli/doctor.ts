@@ -7,12 +7,12 @@ import { nftables, ports, tun } from './doctor/network.ts'
 import { nodeVersion, system, user } from './doctor/platform.ts'
 import { realTimePriority } from './doctor/priority.ts'
 import { report, usable } from './doctor/report.ts'
-import { disk, memory } from './doctor/resources.ts'
+import { disk, memory, openFiles } from './doctor/resources.ts'
 import { roles } from './doctor/roles.ts'
 import { strays } from './doctor/strays.ts'
 
 /** In the order in which a person would put things right. */
-const machine: Check[] = [system, user, nodeVersion, memory, disk]
+const machine: Check[] = [system, user, nodeVersion, memory, disk, openFiles]
 const setUp: Check[] = [debianPackages, guest, jail, natsServer]
 const kernel: Check[] = [tun, nftables, cgroups, realTimePriority, isolation]
 const cloud: Check[] = [ports, () => roles(), strays]

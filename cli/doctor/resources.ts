@@ -1,5 +1,6 @@
 import { readFile, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { raiseOpenFiles } from '../../runtime/src/core/open-files.ts'
 import { cacheDir, dataDir } from '../../runtime/src/core/paths.ts'
 import { formatBytes, MIB } from '../../runtime/src/core/units.ts'
 import { type Finding, fail, ok, warn } from './check.ts'
@@ -35,6 +36,14 @@ export async function memory(): Promise<Finding[]> {
   const fact = `${available} of ${mib('MemTotal')} MiB available`
   if (available < 768) return [fail('memory', fact, 'Stop something else, or use a machine with 2 GiB or more')]
   return [available < 2048 ? warn('memory', fact, 'Enough for a few small instances only') : ok('memory', fact)]
+}
+
+/** Tried, not deduced: this process gets what an edge will get. */
+export function openFiles(): Finding[] {
+  const files = raiseOpenFiles()
+  const fact = `an edge can have ${files} files open: room for ${Math.floor(files / 2).toLocaleString('en')} connections`
+  if (files >= 65_536) return [ok('open-files', fact)]
+  return [warn('open-files', fact, 'Start the cloud as root, or with a higher limit: ulimit -n 1048576')]
 }
 
 async function statfsOfNearest(folder: string): Promise<{ bavail: number; bsize: number }> {

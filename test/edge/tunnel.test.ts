@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from '../../runtime/src/bin/up/ports.ts'
 import { instanceId } from '../../runtime/src/core/ids.ts'
 import { get, RawClient } from './raw-client.ts'
-import { grants, rawApp, startEdge } from './start-edge.ts'
+import { grants, rawApp, setRoute, startEdge } from './start-edge.ts'
 import type { Acquire, Answer } from './stub-agent.ts'
 
 const timeout = 30_000
@@ -236,6 +236,29 @@ test('a WebSocket that moves no byte lets its app sleep, and wakes it with the n
   }
   assert.ok(client.text.endsWith('\r\n\r\n<1><2><3>'))
   client.socket.destroy()
+})
+
+test('when another release takes over, a quiet connection to the old one breaks off, one at work after its answer', {
+  timeout,
+}, async (t) => {
+  const { connect, routes, agent, port } = await tcpApp(
+    t,
+    (socket) =>
+      socket.on('data', async (bytes) => {
+        if (bytes.toString() === 'work') await delay(10 * idleMs)
+        socket.write('done')
+      }),
+    { maxBusyMs: 60_000 },
+  )
+  const [quiet, busy] = [await connect(), await connect()]
+  quiet.send('hello')
+  await quiet.until(({ text }) => text === 'done')
+  busy.send('work')
+  const ended = once(quiet.socket, 'error')
+  setRoute(routes, [agent.node], { number: 2, idleMs, tcp: { hostPort: port } })
+  await ended
+  await busy.until(({ text }) => text === 'done')
+  while (!busy.ended) await delay(10)
 })
 
 test('a port whose app is removed is not listened on any more', { timeout }, async (t) => {

@@ -8,6 +8,7 @@ import { subjects } from '../cluster/subjects.ts'
 import { readRoleConfig } from '../core/config.ts'
 import { FairPriority } from '../core/fair-priority.ts'
 import { createLog } from '../core/log.ts'
+import { raiseOpenFiles } from '../core/open-files.ts'
 import { EdgeConfig } from '../edge/config.ts'
 import { createEdge } from '../edge/edge.ts'
 import { followCluster } from '../edge/follow.ts'
@@ -20,6 +21,8 @@ await runRole('edge', async () => {
   const config = readRoleConfig(EdgeConfig)
   const log = createLog('edge', { edge: config.edge })
   const clusterKey = Buffer.from((await readFile(config.clusterKey, 'utf8')).trim(), 'hex')
+  const openFiles = raiseOpenFiles()
+  log.info({ openFiles }, 'connections have two files each')
   const cluster = Cluster.open(config.nats, { name: config.edge, log })
   const registry = new Registry()
   const routes = new Routes()

@@ -13,6 +13,12 @@ const greetingMs = 2_000
 /** A program's death shows at its connection first, its reason some ms later; the next attempt is not to meet the same. */
 const lastWordsMs = 500
 
+/** All clients of TCP apps. */
+export interface OpenConnections {
+  sockets: Set<Socket>
+  tunnels: Set<Tunnel>
+}
+
 /**
  * A client of a TCP app until its connection to an instance stands; then a tunnel takes over. Nothing is read from it
  * before, so nothing has to be kept.
@@ -20,21 +26,20 @@ const lastWordsMs = 500
 export class TcpClient implements Waiter<Hold>, UpstreamUser {
   readonly #accepted: Socket
   readonly #service: Service
-  readonly #open: Set<Socket>
+  readonly #open: OpenConnections
   readonly #startedAt = performance.now()
   #route: Route
   #hold: Hold | undefined
   #upstream: Upstream | undefined
   #retried = false
 
-  /** `open` lists the sockets that are open, for the edge's end. */
-  constructor(accepted: Socket, route: Route, service: Service, open: Set<Socket>) {
+  constructor(accepted: Socket, route: Route, service: Service, open: OpenConnections) {
     this.#accepted = accepted
     this.#route = route
     this.#service = service
     this.#open = open
-    open.add(accepted)
-    accepted.on('close', () => open.delete(accepted))
+    open.sockets.add(accepted)
+    accepted.on('close', () => open.sockets.delete(accepted))
     accepted.on('error', () => {}) // 'close' follows, and says all there is to say
     this.#slot()
   }
@@ -70,12 +75,14 @@ export class TcpClient implements Waiter<Hold>, UpstreamUser {
     const { routes: _, ...around } = this.#service
     const client = takeOver(this.#accepted, (bytes) => tunnel.fromClient(bytes))
     const tunnel = new Tunnel(client, upstream, hold, { ...around, route: this.#route })
-    this.#open.add(client)
+    this.#open.sockets.add(client)
+    this.#open.tunnels.add(tunnel)
     client.on('drain', () => tunnel.clientDrained())
     client.on('end', () => tunnel.clientEnded())
     client.on('error', () => {})
     client.on('close', () => {
-      this.#open.delete(client)
+      this.#open.sockets.delete(client)
+      this.#open.tunnels.delete(tunnel)
       tunnel.clientGone()
     })
     hold.touch(performance.now(), greetingMs)

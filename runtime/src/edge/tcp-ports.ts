@@ -1,8 +1,8 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import type { Logger } from '../core/log.ts'
 import { whoListens } from '../core/who-listens.ts'
 import type { Service } from './serve.ts'
-import { TcpClient } from './tcp-client.ts'
+import { type OpenConnections, TcpClient } from './tcp-client.ts'
 
 /** How often a port that another program has is tried again. */
 const retryMs = 1_000
@@ -10,7 +10,7 @@ const retryMs = 1_000
 /** Listens on the ports that TCP apps have: on all of them, and on no others, whenever the routes change. */
 export class TcpPorts {
   readonly #servers = new Map<number, Server>()
-  readonly #open = new Set<Socket>()
+  readonly #open: OpenConnections = { sockets: new Set(), tunnels: new Set() }
   readonly #host: string
   readonly #service: Service
   readonly #log: Logger
@@ -40,7 +40,7 @@ export class TcpPorts {
     this.#closed = true
     clearTimeout(this.#retry)
     for (const server of this.#servers.values()) server.close()
-    for (const socket of this.#open) socket.destroy()
+    for (const socket of this.#open.sockets) socket.destroy()
   }
 
   #look(): void {
@@ -51,6 +51,7 @@ export class TcpPorts {
       this.#servers.delete(port)
       server.close() // connections that are open go on until their instance ends
     }
+    for (const tunnel of this.#open.tunnels) if (routes.overtaken(tunnel.route)) tunnel.leave()
     for (const port of routes.ports) if (!this.#servers.has(port)) this.#listen(port)
   }
 

@@ -55,6 +55,8 @@ export class Tunnel implements UpstreamUser, ClientUser, Waiter<Hold> {
   #clientIs: 'open' | 'ended' | 'gone' = 'open'
   #appEnded = false
   #over = false
+  #movedAt = performance.now()
+  #leaving: NodeJS.Timeout | undefined
   readonly #patience: IdleCountdown
 
   /** `hold` comes with a slot, `upstream` is open. */
@@ -89,7 +91,8 @@ export class Tunnel implements UpstreamUser, ClientUser, Waiter<Hold> {
         ? socket.write(Buffer.from(bytes))
         : socket.write(bytes.toString('latin1', 0, bytes.length), 'latin1')
     if (!flowing) this.#client.pause()
-    this.#patience.rest(performance.now())
+    this.#movedAt = performance.now()
+    this.#patience.rest(this.#movedAt)
   }
 
   upstreamDrained(): void {
@@ -128,6 +131,7 @@ export class Tunnel implements UpstreamUser, ClientUser, Waiter<Hold> {
     if (!flowing) this.#upstream.socket.pause()
     if (this.#hold.state === 'held') this.#hold.egressBytes += length
     else this.#owedBytes += length
+    this.#movedAt = performance.now()
     this.#moved()
   }
 
@@ -205,6 +209,21 @@ export class Tunnel implements UpstreamUser, ClientUser, Waiter<Hold> {
     this.#upstream.destroy()
   }
 
+  get route(): Route {
+    return this.#around.route
+  }
+
+  /** Another release has taken over: the client shall find it by connecting anew, once nothing is under way here. */
+  leave(): void {
+    const { idleMs } = this.#around.route
+    this.#leaving ??= setInterval(() => {
+      const waits = this.#hasSlot || this.#waitsSince !== undefined
+      if (waits || performance.now() - this.#movedAt < idleMs) return
+      this.#finish('instance.ended')
+      this.#upstream.destroy()
+    }, idleMs)
+  }
+
   /** Its machine is silent: nobody else can go on with what this connection has begun. */
   upstreamDoubted(): void {}
 
@@ -219,6 +238,7 @@ export class Tunnel implements UpstreamUser, ClientUser, Waiter<Hold> {
   #finish(why: string | undefined): void {
     if (this.#over) return
     this.#over = true
+    clearInterval(this.#leaving)
     const { metrics, holds, route } = this.#around
     metrics.tunnels--
     if (this.#waitsSince !== undefined) holds.ofRelease(route).leave(this.#home, this)
