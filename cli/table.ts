@@ -15,6 +15,10 @@ const long = ['image', 'reason']
 
 /** Rows under a head, without borders, so that `awk` can read them too. Only a terminal gets shortened cells. */
 export function printTable(head: string[], rows: Cell[][]): void {
+  console.log(rowsUnder(head, rows))
+}
+
+export function rowsUnder(head: string[], rows: Cell[][]): string {
   const mayShrink = head.map((name) => long.includes(name))
   const all = [head.map((name) => name.toUpperCase()), ...rows.map((row) => row.map(String))]
   const { isTTY, columns } = process.stdout
@@ -22,13 +26,11 @@ export function printTable(head: string[], rows: Cell[][]): void {
   const style = { 'padding-left': 0, 'padding-right': 0, head: [], border: [] }
   const table = new Table({ head: first, chars, style })
   table.push(...others)
-  console.log(
-    table
-      .toString()
-      .split('\n')
-      .map((line) => line.trimEnd())
-      .join('\n'),
-  )
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
 }
 
 /** A list, as `--json` or as a table; an empty one says what would fill it. */

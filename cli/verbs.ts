@@ -55,6 +55,11 @@ export const verbs: Verb[] = [
     load: async () => (await import('./ps.ts')).psCommand,
   },
   {
+    name: 'top',
+    summary: 'watch what the apps do',
+    load: async () => (await import('./top.ts')).topCommand,
+  },
+  {
     name: 'logs',
     summary: 'show what an app wrote',
     load: async () => (await import('./logs.ts')).logsCommand,

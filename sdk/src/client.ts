@@ -15,6 +15,7 @@ import type {
   LogQuery,
   ReleaseView,
   Status,
+  Top,
   Upload,
   WhoAmI,
 } from './types.ts'
@@ -139,6 +140,16 @@ export class Client {
       if ('error' in line) throw new LittleCloudError(line.error)
       yield line
     }
+  }
+
+  /** The apps with what goes on in them. */
+  top(): Promise<Top> {
+    return callJson(this.#target, '/v1/top')
+  }
+
+  /** All roles' metrics in Prometheus' text format; for the owner's team. */
+  async metrics(): Promise<string> {
+    return (await call(this.#target, '/metrics')).text()
   }
 
   status(): Promise<Status> {

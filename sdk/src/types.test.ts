@@ -4,6 +4,7 @@ import type { z } from 'zod'
 import type * as api from '../../runtime/src/control/api/schema.ts'
 import type { Live as ApiLive, DeployEvent } from '../../runtime/src/control/deploy/steps.ts'
 import type { LogLineSchema } from '../../runtime/src/control/logs.ts'
+import type { Top as ApiTop } from '../../runtime/src/control/top.ts'
 import type { CostRow as ApiCostRow } from '../../runtime/src/model/cost.ts'
 import type * as sdk from './types.ts'
 
@@ -20,10 +21,11 @@ type Answers = [
   Fits<z.infer<typeof ApiCostRow>, sdk.CostRow>,
   Fits<z.infer<typeof LogLineSchema>, sdk.LogLine>,
   Fits<DeployEvent | ApiLive, sdk.DeployStep>,
+  Fits<ApiTop, sdk.Top>,
 ]
 type Questions = [Fits<sdk.DeployRequest, z.input<typeof api.DeployRequest>>]
 
 test('the types of the sdk are those of the API (checked by the compiler)', () => {
-  assert.equal<Answers['length']>(9, 9)
+  assert.equal<Answers['length']>(10, 10)
   assert.equal<Questions['length']>(1, 1)
 })

@@ -132,6 +132,29 @@ export interface LogQuery {
   release?: number | undefined
 }
 
+/** What goes on in an app; counters since the edges started, so two looks tell what happened in between. */
+export interface TopApp {
+  name: string
+  state: 'deploying' | 'live' | 'stopped'
+  release: number
+  /** State → how many. */
+  instances: Record<string, number>
+  /** Of the guests that are in memory. */
+  memoryMib: number
+  requests: number
+  wakes: number
+  /** How many first bytes came within each of `boundsMs`, and later than all of them. */
+  firstByte: number[]
+  /** An integer as text. */
+  microcreditsThisHour: string
+}
+
+export interface Top {
+  at: number
+  boundsMs: number[]
+  apps: TopApp[]
+}
+
 export type CostBy = 'app' | 'hour' | 'day' | 'team'
 
 /** One app (or team, hour, day) and kind. */

@@ -6,6 +6,7 @@ import { answer } from '../cluster/ask.ts'
 import { Bucket } from '../cluster/bucket.ts'
 import { CachedBucket } from '../cluster/cached-bucket.ts'
 import { Cluster } from '../cluster/connect.ts'
+import { roleRegistry, tellMetrics } from '../cluster/metrics.ts'
 import { ensureStorage } from '../cluster/storage.ts'
 import { lastSequence, read } from '../cluster/stream.ts'
 import { subjects } from '../cluster/subjects.ts'
@@ -17,6 +18,7 @@ import { UsageRecord, usageKey } from '../model/usage.ts'
 import type { BillingConfig } from './config.ts'
 import { audit, cost } from './cost.ts'
 import { Intake } from './intake.ts'
+import { registerBillingMetrics } from './metrics.ts'
 import { openStore } from './store.ts'
 
 /** The role: reads USAGE into the read model and answers what things cost, until it is disposed of. */
@@ -33,7 +35,14 @@ export async function startBilling(config: BillingConfig, log: Logger): Promise<
       intake.nodeKnown(change.key)
     },
   })
+  const registry = roleRegistry(cluster)
+  registerBillingMetrics(registry, intake, () => lastSequence(cluster, 'USAGE'))
   const stops = [
+    tellMetrics(cluster, { role: 'billing', name: 'billing' }, registry),
+    answer(cluster, subjects.askBilling('chains'), z.unknown(), () => ({
+      chains: intake.report(),
+      waiting: intake.waiting,
+    })),
     answer(cluster, subjects.askBilling('cost'), CostQuery, (query) => cost(database, query)),
     answer(cluster, subjects.askBilling('audit'), CostQuery, (query) => audit(database, intake.position, query)),
   ]

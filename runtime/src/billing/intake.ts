@@ -41,6 +41,11 @@ export class Intake {
     return Number(this.#database.prepare('SELECT sequence FROM position').get()?.sequence ?? 0)
   }
 
+  /** Messages of nodes that are not known yet. */
+  get waiting(): number {
+    return Number(this.#database.prepare('SELECT COUNT(*) AS messages FROM waiting').get()?.messages ?? 0)
+  }
+
   /** A batch as it came on usage.<node>; a node that is not known yet has to wait for its key. */
   take(position: number, node: string, records: readonly UsageRecord[]): void {
     inTransaction(this.#database, () => {

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import http from 'node:http'
-import { Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import { z } from 'zod'
 import { answer } from '../cluster/ask.ts'
 import { Cluster } from '../cluster/connect.ts'
+import { roleRegistry, tellMetrics } from '../cluster/metrics.ts'
 import { subjects } from '../cluster/subjects.ts'
 import { readRoleConfig } from '../core/config.ts'
 import { FairPriority } from '../core/fair-priority.ts'
@@ -24,7 +25,7 @@ await runRole('edge', async () => {
   const openFiles = raiseOpenFiles()
   log.info({ openFiles }, 'connections have two files each')
   const cluster = Cluster.open(config.nats, { name: config.edge, log })
-  const registry = new Registry()
+  const registry = roleRegistry(cluster)
   const routes = new Routes()
   const { edge: id, listen } = config
   const edge = await createEdge({ edge: id, listen, routes, log, metricsRegistry: registry })
@@ -37,16 +38,21 @@ await runRole('edge', async () => {
     routes,
     nodes: edge.nodes,
   })
-  const stopAnswering = answer(cluster, subjects.askEdge('port'), PortQuestion, async ({ port }) => ({
-    takenBy: await edge.portTakenBy(port),
-  }))
+  edge.metrics.staleSince = following.staleSince
+  const stops = [
+    tellMetrics(cluster, { role: 'edge', name: config.edge }, registry),
+    answer(cluster, subjects.askAll('traffic'), z.unknown(), () => edge.metrics.traffic.all()),
+    answer(cluster, subjects.askEdge('port'), PortQuestion, async ({ port }) => ({
+      takenBy: await edge.portTakenBy(port),
+    })),
+  ]
   const metrics = config.metrics && serveMetrics(registry, config.metrics)
   const priority = new FairPriority()
   if (!priority.raised) log.warn('real-time priority is refused: wakes will be late when the machine is busy')
   return async () => {
     priority[Symbol.dispose]()
+    for (const stop of stops) stop()
     metrics?.close()
-    stopAnswering()
     await edge.close()
     await following[Symbol.asyncDispose]()
     await cluster.close()

@@ -7,7 +7,8 @@ import { decode, encode } from './json.ts'
 import { subscribe } from './subscribe.ts'
 
 const Fields = z.object({ code: z.string(), message: z.string(), hint: z.string(), status: z.number() })
-const Answer = z.union([z.object({ error: Fields }), z.object({ ok: z.unknown() })])
+/** What comes back: the answer, or why there is none. */
+export const Answer = z.union([z.object({ error: Fields }), z.object({ ok: z.unknown() })])
 
 export interface AskOptions<T> {
   schema: z.ZodType<T>

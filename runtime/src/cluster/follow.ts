@@ -5,6 +5,12 @@ import { CachedBucket } from './cached-bucket.ts'
 import type { Cluster } from './connect.ts'
 import type { BucketName } from './subjects.ts'
 
+/** For the metrics: how long that has been; of state that was never seen, how long this process has waited for it. */
+export function staleSeconds(staleSince: number | undefined): number {
+  if (staleSince === undefined) return 0
+  return staleSince === 0 ? process.uptime() : (Date.now() - staleSince) / 1000
+}
+
 /** Several buckets that are followed together, from their last state in a folder on. */
 export class Following implements AsyncDisposable {
   readonly #cluster: Cluster
@@ -36,6 +42,12 @@ export class Following implements AsyncDisposable {
   /** Those of which nothing was ever seen, not even on disk. */
   get unseen(): CachedBucket<unknown>[] {
     return this.#open.filter(({ staleSince }) => staleSince === 0)
+  }
+
+  /** Since when changes of any of them may be missing, ms since the epoch; 0: of one nothing was ever seen. */
+  get staleSince(): number | undefined {
+    const stale = this.#open.flatMap(({ staleSince }) => staleSince ?? [])
+    return stale.length > 0 ? Math.min(...stale) : undefined
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -33,6 +33,7 @@ import type { AppName, NodeId, TeamId } from '../core/ids.ts'
  * | ask.host.<node>.<question> | request / reply       | control | host    | the asker's deadline |
  * | ask.edge.<question>        | request / reply       | control | every edge | no edge answers: the question is left out |
  * | ask.billing.<question>     | request / reply       | control | billing | the asker's deadline |
+ * | ask.all.<question>         | request / replies     | control | every role that has an answer | it is missing in what is shown |
  * | exec.<session>.in / .out   | ExecFrame             | control, host | host, control | the session ends with an error |
  */
 export const buckets = [
@@ -69,6 +70,7 @@ export const subjects = {
   softNodes: 'soft.node.*',
   askHost: (node: NodeId, question: HostQuestion) => `ask.host.${node}.${question}`,
   askEdge: (question: EdgeQuestion) => `ask.edge.${question}`,
+  askAll: (question: EverybodysQuestion) => `ask.all.${question}`,
   askBilling: (question: BillingQuestion) => `ask.billing.${question}`,
   execIn: (session: string) => `exec.${session}.in`,
   execOut: (session: string) => `exec.${session}.out`,
@@ -155,8 +157,22 @@ export interface HostInstance {
 export type HostQuestion = 'instances' | 'exec' | 'end'
 /** `port`: {port} → { takenBy?: the program that has it }. The first edge to answer is believed. */
 export type EdgeQuestion = 'port'
-/** `cost`: CostQuery → CostRow[]; `audit`: CostQuery → CostAudit; see model/cost.ts. */
-export type BillingQuestion = 'cost' | 'audit'
+/** `cost`: CostQuery → CostRow[]; `audit`: CostQuery → CostAudit; `chains`: {} → Chains; see model/cost.ts. */
+export type BillingQuestion = 'cost' | 'audit' | 'chains'
+
+/** `metrics`: {} → RoleMetrics of each role. `traffic`: {} → AppTraffic[] of each edge. */
+export type EverybodysQuestion = 'metrics' | 'traffic'
+
+/** What an app was asked at one edge, since that edge started. */
+export interface AppTraffic {
+  /** '' and 'other': apps beyond those that are counted by name. */
+  team: string
+  app: string
+  requests: number
+  wakes: number
+  /** How many first bytes came within which time: core/latency.ts has the bounds. */
+  firstByte: number[]
+}
 
 export interface ExecStart {
   session: string

@@ -29,6 +29,7 @@ export interface Edge extends AsyncDisposable {
   port: number
   /** The program that keeps an app from having this port; undefined: none. */
   portTakenBy(port: number): Promise<string | undefined>
+  metrics: Metrics
   /** Gives all holds back and ends all connections. */
   close(): Promise<void>
 }
@@ -80,7 +81,7 @@ export async function createEdge({ edge, listen, routes, log, metricsRegistry }:
   }
   const { port } = server.address() as AddressInfo
   const portTakenBy = (port: number) => tcpPorts.takenBy(port)
-  return { nodes: holds.nodes, port, portTakenBy, close, [Symbol.asyncDispose]: close }
+  return { nodes: holds.nodes, port, metrics, portTakenBy, close, [Symbol.asyncDispose]: close }
 }
 
 async function listening(server: Server, { host, port }: { host: string; port: number }): Promise<void> {

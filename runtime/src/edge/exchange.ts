@@ -8,12 +8,15 @@ import { Reply, type ReplyOwner } from './reply.ts'
 import { RequestBody } from './request-body.ts'
 import type { Route } from './routes.ts'
 import { type Arrival, timingHeaders } from './server-timing.ts'
+import type { Counted } from './traffic.ts'
 import type { Upstream, UpstreamUser } from './upstream.ts'
 import type { Waiter } from './waiting-room.ts'
 
 /** What an exchange needs beyond its client. */
 export interface Surroundings {
   metrics: Metrics
+  /** What its app was asked. */
+  traffic: Counted
   /** Starts over with another slot. */
   again(exchange: Exchange): void
   /** Gives up waiting for a slot. */
@@ -96,6 +99,7 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ClientUser, ReplyOw
     const waitedMs = performance.now() - this.startedAt
     this.#arrival = { waitedMs, grant }
     this.#around.metrics.wake.of[grant?.from ?? 'held'].add(waitedMs)
+    if (grant && grant.from !== 'running') this.#around.traffic.wakes++
   }
 
   #use(upstream: Upstream): void {
@@ -145,7 +149,11 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ClientUser, ReplyOw
 
   replyBegun(): string {
     this.#state = 'replying'
-    this.#around.metrics.firstByte.of[this.#arrival?.grant?.from ?? 'held'].add(performance.now() - this.startedAt)
+    const firstByteMs = performance.now() - this.startedAt
+    const { metrics, traffic } = this.#around
+    metrics.firstByte.of[this.#arrival?.grant?.from ?? 'held'].add(firstByteMs)
+    traffic.requests++
+    traffic.firstByte.add(firstByteMs)
     return this.#timing()
   }
 

@@ -79,6 +79,7 @@ export async function followCluster(cluster: Cluster, options: Follow) {
   const stop = listen(cluster, subjects.softNodes, SoftState, (state) => nodes.setSoftState(state))
 
   return {
+    staleSince: () => following.staleSince,
     async [Symbol.asyncDispose]() {
       stop()
       await following[Symbol.asyncDispose]()

@@ -34,6 +34,7 @@ export function serve(client: Client, head: RequestHead, body: Buffer, service: 
   let app = service.holds.of(route)
   const exchange = new Exchange(client, head, {
     metrics: service.metrics,
+    traffic: service.metrics.traffic.of(route),
     again() {
       app = service.holds.of(service.routes.byHost(head.host) ?? route)
       slot(exchange, app, performance.now())

@@ -53,7 +53,9 @@ export class TcpClient implements Waiter<Hold>, UpstreamUser {
 
   admitted(hold: Hold, woken: boolean): void {
     this.#hold = hold
-    if (woken) this.#service.metrics.wake.of[hold.grant.from].add(performance.now() - this.#startedAt)
+    const { metrics } = this.#service
+    if (woken) metrics.wake.of[hold.grant.from].add(performance.now() - this.#startedAt)
+    if (woken && hold.grant.from !== 'running') metrics.traffic.of(this.#route).wakes++
     this.#upstream = hold.pool.connect(true)
     this.#upstream.user = this
   }

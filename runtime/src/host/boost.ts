@@ -18,6 +18,8 @@ export class Boost {
   readonly #command = new Uint32Array(2)
   readonly #bytes = new Uint8Array(this.#command.buffer)
   #open = true
+  /** For the metrics. */
+  raised = 0
 
   private constructor(child: ChildProcess, pipe: number) {
     this.#child = child
@@ -53,6 +55,7 @@ export class Boost {
 
   /** On the wake path: one write of 8 bytes. Does nothing, rather than wait, when it cannot be had. */
   raise(pid: number, appKey: number): void {
+    this.raised += 1
     this.#send(pid, appKey === takeBack ? 0 : appKey)
   }
 

@@ -14,12 +14,7 @@ const asLongAsItTakes = 2 ** 31 - 1
  * Follows what this node should keep, from the last state on disk first, and tells the fleet. The three buckets change
  * in any order: each change looks at the app as a whole.
  */
-export async function followDesired(
-  cluster: Cluster,
-  fleet: Fleet,
-  node: NodeId,
-  dir: string,
-): Promise<AsyncDisposable> {
+export async function followDesired(cluster: Cluster, fleet: Fleet, node: NodeId, dir: string): Promise<Following> {
   const following = new Following(cluster, dir)
   let followed = false
   const changed = ([team, name]: string[]) => {

@@ -7,7 +7,7 @@ import type { Release } from '../model/release.ts'
 import { ForeignOnEmulated } from '../model/team.ts'
 import { AppOnNode, type Wanted } from './app-on-node.ts'
 import { endInstance } from './end.ts'
-import type { Instance } from './instance.ts'
+import type { Instance, Wake } from './instance.ts'
 import { watchHealth } from './liveness.ts'
 import { removeInstance, type Started, startInstance } from './start.ts'
 import { AppCrashed, InstanceEnded, NoMemoryOnNode } from './start-errors.ts'
@@ -28,6 +28,9 @@ export class Fleet extends EventEmitter<{
   gone: [Instance, Error]
   unhealthy: [Instance]
   changed: [AppOnNode]
+  moved: [Instance]
+  woke: [Wake]
+  startEnded: [tookMs: number, error?: Error]
 }> {
   readonly #tools: HostTools
   readonly #apps = new Map<string, AppOnNode>()
@@ -146,18 +149,22 @@ export class Fleet extends EventEmitter<{
   #start(app: AppOnNode, release: Release) {
     const { number } = release
     this.#starts++
+    const begun = performance.now()
     const signal = app.starts.begin(number)
     this.#startOne(release, signal)
       .then(
         (started) => {
           app.failures.over(number)
+          this.emit('startEnded', performance.now() - begun)
           if (this.#closed || signal.aborted) return removeInstance(started.instance, this.#tools)
           this.#join(app, started)
           this.emit('available', app.team, app.name)
           return undefined
         },
         (error: Error) => {
-          if (!this.#closed && !signal.aborted) this.#startFailed(app, release, error)
+          if (this.#closed || signal.aborted) return
+          this.emit('startEnded', performance.now() - begun, error)
+          this.#startFailed(app, release, error)
         },
       )
       .catch((error: unknown) => this.#tools.log.error(error, 'after a start'))
@@ -187,7 +194,11 @@ export class Fleet extends EventEmitter<{
   #join(app: AppOnNode, { instance, lastLines }: Started) {
     app.instances.push(instance)
     this.#watchHealth(app, instance)
-    instance.on('changed', () => this.emit('changed', app))
+    instance.on('changed', () => {
+      this.emit('moved', instance)
+      this.emit('changed', app)
+    })
+    instance.on('woke', (wake) => this.emit('woke', wake))
     instance.on('broken', (error) => this.#broken(app, instance, error))
     instance.vm.guest.on('exited', ({ code, signal }) => {
       const end = signal > 0 ? `signal ${signal}` : `exit code ${code}`

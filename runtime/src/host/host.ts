@@ -3,6 +3,7 @@ import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Bucket } from '../cluster/bucket.ts'
 import { Cluster } from '../cluster/connect.ts'
+import { roleRegistry, tellMetrics } from '../cluster/metrics.ts'
 import { publish } from '../cluster/stream.ts'
 import { type AppEvent, keys, subjects } from '../cluster/subjects.ts'
 import { type EdgeId, instanceId, type NodeId, newId } from '../core/ids.ts'
@@ -27,6 +28,7 @@ import { ImageCache } from './image-cache.ts'
 import type { Instance } from './instance.ts'
 import { LogShipper } from './log-shipper.ts'
 import { Meter } from './meter.ts'
+import { registerHostMetrics } from './metrics.ts'
 import { HostNetwork } from './network.ts'
 import { endStrayLaunchers, Reconciler } from './reconcile.ts'
 import { Refusals } from './refusals.ts'
@@ -102,7 +104,13 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   })
   const epoch = newId<EdgeId>('epoch')
   const announced = announceNode(cluster, config, machine, meter.publicKey, epoch, log)
-  const stops = [announceSoftState(cluster, fleet, node, epoch), answerQuestions(cluster, fleet, node)]
+  const registry = roleRegistry(cluster)
+  registerHostMetrics(registry, { fleet, meter, logs, boost, staleSince: () => desired.staleSince })
+  const stops = [
+    announceSoftState(cluster, fleet, node, epoch),
+    answerQuestions(cluster, fleet, node),
+    tellMetrics(cluster, { role: 'host', name: node }, registry),
+  ]
   const sender = new UsageSender({ meter, cluster, node })
   const reconciler = new Reconciler(fleet, tools)
   const forEachInstance = (act: (instance: Instance) => void) => {

@@ -31,7 +31,7 @@ const wasAwake: Wake = { from: 'running', totalMs: 0, resumeMs: 0, clockMs: 0 }
  * One microVM of a release and its life (model/instance.ts). It runs exactly while somebody keeps it: the last keeper's
  * leaving stops it. What it ran is metered between QEMU's own RESUME and STOP.
  */
-export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says: [line: string] }> {
+export class Instance extends EventEmitter<{ changed: []; broken: [Error]; woke: [Wake]; says: [line: string] }> {
   readonly record: InstanceRecord
   readonly vm: MicroVm
   readonly #time: RunningTime
@@ -207,7 +207,9 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; says:
     this.#boost?.raise(this.vm.process.pid, this.#boostKey) // after them: its helper may take the core that this runs on
     this.#enter(awake)
     const clockMs = await clock
-    return { from, totalMs: performance.now() - begun, resumeMs, clockMs }
+    const wake: Wake = { from, totalMs: performance.now() - begun, resumeMs, clockMs }
+    this.emit('woke', wake)
+    return wake
   }
 
   async #setClock(): Promise<number> {

@@ -39,3 +39,20 @@ export const CostAudit = z.object({
   prices: z.object({ perVcpuHour: integer, perGibHour: integer, perEgressGb: integer }),
 })
 export type CostAudit = z.infer<typeof CostAudit>
+
+/** What became of the records of each node, as billing read them; intake.ts of billing has the meaning of each. */
+export const Chains = z.object({
+  chains: z.array(
+    z.object({
+      node: z.string(),
+      sequence: z.number(),
+      missing: z.number(),
+      repeated: z.number(),
+      broken: z.number(),
+      refused: z.number(),
+    }),
+  ),
+  /** Messages of nodes whose key is not known. */
+  waiting: z.number(),
+})
+export type Chains = z.infer<typeof Chains>

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { ownerTeam } from '../../model/team.ts'
 import type { Cloud } from '../cloud.ts'
 import { NotAllowed, NotLoggedIn } from '../errors.ts'
 import { type Token, whoHolds } from '../tokens.ts'
@@ -13,6 +14,13 @@ export async function whoAsks(cloud: Cloud, { headers }: FastifyRequest): Promis
 export async function person(cloud: Cloud, request: FastifyRequest): Promise<Token> {
   const token = await whoAsks(cloud, request)
   if (token.role !== 'owner') throw new NotAllowed(token.role, 'use the API of people')
+  return token
+}
+
+/** Of the team that owns the machines: may see what is not of one team. */
+export async function operator(cloud: Cloud, request: FastifyRequest): Promise<Token> {
+  const token = await person(cloud, request)
+  if (token.team !== ownerTeam) throw new NotAllowed(`${token.role} of the team ${token.team}`, 'see the whole cloud')
   return token
 }
 

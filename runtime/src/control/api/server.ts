@@ -8,7 +8,9 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod'
 import type { Cluster } from '../../cluster/connect.ts'
+import { roleRegistry } from '../../cluster/metrics.ts'
 import type { Cloud } from '../cloud.ts'
+import { countRequests } from '../metrics.ts'
 import { version } from '../version.ts'
 import { aboutRoutes } from './about.ts'
 import { appRoutes } from './apps.ts'
@@ -18,7 +20,9 @@ import { execProtocol, execRoutes } from './exec.ts'
 import { answerFailures } from './failures.ts'
 import { imageRoutes } from './images.ts'
 import { logRoutes } from './logs.ts'
+import { metricsRoutes } from './metrics.ts'
 import { statusRoutes } from './status.ts'
+import { topRoutes } from './top.ts'
 import { uploadRoutes } from './uploads.ts'
 import { usageRoutes } from './usage.ts'
 import { whoRoutes } from './who.ts'
@@ -35,6 +39,8 @@ export async function buildServer(cloud: Cloud, cluster: Cluster) {
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
   answerFailures(server)
+  const registry = roleRegistry(cluster)
+  countRequests(server, registry)
   await server.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -49,9 +55,11 @@ export async function buildServer(cloud: Cloud, cluster: Cluster) {
   appRoutes(server, cloud)
   deployRoutes(server, cloud)
   logRoutes(server, cloud, cluster)
+  metricsRoutes(server, cloud, cluster, registry)
   execRoutes(server, cloud, cluster)
   costRoutes(server, cloud, cluster)
   statusRoutes(server, cloud, cluster)
+  topRoutes(server, cloud, cluster)
   uploadRoutes(server, cloud)
   usageRoutes(server, cloud, cluster)
   imageRoutes(server, cloud)
