@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { z } from 'zod'
 import { answer } from '../runtime/src/cluster/ask.ts'
 import { openState } from '../runtime/src/control/state.ts'
 import { writeOciLayout } from '../runtime/src/control/testing/oci-layout.ts'
@@ -187,6 +188,8 @@ test('costs are shown by app with the preparation apart, and by hour in UTC', as
     { ...used, ...(by === 'hour' && { atMs: 3_600_000 }), kind: 'run', microcredits: '31' },
     { ...used, ...(by === 'hour' && { atMs: 3_600_000 }), kind: 'prepare', microcredits: '0' },
   ])
+  const chain = { node: 'n-test', sequence: 7, missing: 0, repeated: 0, broken: 2, refused: 0 }
+  answer(cloud.cluster, 'ask.billing.chains', z.unknown(), () => ({ chains: [chain], waiting: 0 }))
   await cloud.cluster.now?.flush()
   assert.match((await run(['cost'])).out, /^web +run +5\.0 s +5\.000 +1\.250 +2\.0 KiB +3 +0\.000031$/m)
   assert.match((await run(['cost', '--by', 'hour'])).out, /^1970-01-01 01:00 +web +prepare/m)
@@ -194,6 +197,7 @@ test('costs are shown by app with the preparation apart, and by hour in UTC', as
   const well = await run(['status'])
   assert.deepEqual([well.code, well.error], [0, ''])
   assert.match(well.out, /^isolation emulated/m)
+  assert.match(well.out, /^! 2 usage records of n-test do not continue its chain$/m)
 })
 
 test('login keeps a token that the cloud knows, and refuses another', async (t) => {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { type Client, LittleCloudError } from '../sdk/src/index.ts'
+import { type Client, LittleCloudError, type Status } from '../sdk/src/index.ts'
+import { paint } from './paint.ts'
 import { connect } from './session.ts'
 import { age, duration } from './show.ts'
 import { printTable } from './table.ts'
@@ -12,6 +13,16 @@ export function statusCommand(program: Command): void {
     .option('--json', 'print all of it as JSON')
     .addHelpText('after', '\nExamples:\n  little status\n  little status --json | jq .isolation')
     .action((flags: { json?: boolean }) => status(flags))
+}
+
+/** Where the instances are, and what their guests may use at the most. */
+function printInstances(nodes: Status['nodes']): void {
+  const rows = nodes.flatMap(({ id, instances }) =>
+    Object.entries(instances).map(([state, { count, memoryMib }]) => [id, state, count, `${memoryMib} MiB`]),
+  )
+  if (rows.length === 0) return
+  console.log('')
+  printTable(['node', 'state', 'instances', 'guests'], rows)
 }
 
 const isolationMeans = {
@@ -42,6 +53,8 @@ async function status({ json }: { json?: boolean }): Promise<void> {
         load === undefined ? '' : `${Math.round(load * 100)} %`,
       ]),
     )
+    printInstances(state.nodes)
+    for (const warning of state.warnings) console.log(paint('yellow', `! ${warning}`, process.stdout))
   }
   const ill = state.roles.filter(({ state }) => state !== 'ok')
   if (ill.length === 0) return

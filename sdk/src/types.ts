@@ -188,6 +188,8 @@ export interface NodeView {
   load?: number | undefined
   /** Since when nothing was heard of it. */
   silentMs?: number | undefined
+  /** By state: how many, and what their guests may use at the most. */
+  instances: Record<string, { count: number; memoryMib: number }>
 }
 
 export interface Status {
@@ -196,6 +198,8 @@ export interface Status {
   isolation: 'hardware' | 'emulated' | 'mixed' | 'none'
   roles: { role: string; name: string; state: 'ok' | 'silent' | 'away'; fact: string }[]
   nodes: NodeView[]
+  /** What goes on and should not: state that is out of date, usage that is missing. */
+  warnings: string[]
 }
 
 export interface WhoAmI {

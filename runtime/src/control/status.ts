@@ -1,18 +1,23 @@
-import { z } from 'zod'
 import { ask } from '../cluster/ask.ts'
 import type { Cluster } from '../cluster/connect.ts'
+import { allMetrics } from '../cluster/metrics.ts'
 import { subjects } from '../cluster/subjects.ts'
 import { readRunFiles } from '../core/run-files.ts'
-import { ownerTeam } from '../model/team.ts'
+import { Chains } from '../model/cost.ts'
 import type { NodeView, Status } from './api/schema.ts'
 import type { Cloud } from './cloud.ts'
 import { version } from './version.ts'
+import { chainWarnings, staleWarnings } from './warnings.ts'
 
 type Role = Status['roles'][number]
 
 /** The cloud as the control sees it: what it asked just now, not what it believes. */
 export async function readStatus(cloud: Cloud, cluster: Cluster): Promise<Status> {
-  const [nodes, billing] = await Promise.all([nodeViews(cloud), billingRole(cluster)])
+  const [nodes, billing, told] = await Promise.all([
+    nodeViews(cloud),
+    askBilling(cluster),
+    allMetrics(cluster).catch(() => []), // NATS is away: its own line says so
+  ])
   const isolations = new Set(nodes.map(({ isolation }) => isolation))
   const [only] = isolations
   return {
@@ -23,10 +28,11 @@ export async function readStatus(cloud: Cloud, cluster: Cluster): Promise<Status
       { role: 'control', name: 'control', state: 'ok', fact: `version ${version}` },
       natsRole(cluster),
       ...nodes.map(hostRole),
-      billing,
+      billingRole(billing),
       ...edgeRoles(cloud),
     ],
     nodes,
+    warnings: [...staleWarnings(told), ...(billing instanceof Error ? [] : chainWarnings(billing))],
   }
 }
 
@@ -42,8 +48,18 @@ async function nodeViews(cloud: Cloud): Promise<NodeView[]> {
     return {
       ...{ id, region, isolation, accelerator, cpus, memoryMib },
       ...(soft ? { freeMib: soft.freeMib, load: soft.load } : { silentMs: Date.now() - last }),
+      instances: byState(soft?.apps.all().flatMap(({ instances }) => instances) ?? []),
     }
   })
+}
+
+function byState(instances: { state: string; memoryMib: number }[]): NodeView['instances'] {
+  const found: NodeView['instances'] = {}
+  for (const { state, memoryMib } of instances) {
+    const before = found[state] ?? { count: 0, memoryMib: 0 }
+    found[state] = { count: before.count + 1, memoryMib: before.memoryMib + memoryMib }
+  }
+  return found
 }
 
 function natsRole(cluster: Cluster): Role {
@@ -68,10 +84,12 @@ function edgeRoles({ config }: Cloud): Role[] {
   })
 }
 
-async function billingRole(cluster: Cluster): Promise<Role> {
-  const question = { team: ownerTeam, by: 'team' }
-  return ask(cluster, subjects.askBilling('cost'), question, { schema: z.unknown(), deadlineMs: 2_000 }).then(
-    () => ({ role: 'billing', name: 'billing', state: 'ok', fact: 'answers' }),
-    (error: Error) => ({ role: 'billing', name: 'billing', state: 'silent', fact: error.message }),
-  )
+const askBilling = (cluster: Cluster): Promise<Chains | Error> =>
+  ask(cluster, subjects.askBilling('chains'), {}, { schema: Chains, deadlineMs: 2_000 }).catch((error: Error) => error)
+
+function billingRole(answer: Chains | Error): Role {
+  const role = { role: 'billing', name: 'billing' }
+  if (answer instanceof Error) return { ...role, state: 'silent', fact: answer.message }
+  const records = answer.chains.reduce((sum, { sequence, missing }) => sum + sequence - missing, 0)
+  return { ...role, state: 'ok', fact: `${records} usage records counted` }
 }

@@ -129,6 +129,7 @@ export const NodeView = z.object({
   freeMib: z.number().optional(),
   load: z.number().optional(),
   silentMs: z.number().optional(),
+  instances: z.record(z.string(), z.object({ count: z.number(), memoryMib: z.number() })),
 })
 export type NodeView = z.infer<typeof NodeView>
 
@@ -140,6 +141,7 @@ export const Status = z.object({
     z.object({ role: z.string(), name: z.string(), state: z.enum(['ok', 'silent', 'away']), fact: z.string() }),
   ),
   nodes: z.array(NodeView),
+  warnings: z.array(z.string()),
 })
 export type Status = z.infer<typeof Status>
 
