@@ -15,7 +15,7 @@ const release = Release.parse({
   createdBy: 'bench',
   image: { reference: 'backend', digest: `sha256:${'0'.repeat(64)}`, rootBytes: 0 },
   config: {},
-  env: [],
+  sealedEnv: '',
   memoryMib: 64,
   cpus: 1,
   concurrency: { soft: 100, hard: 200 },

@@ -26,7 +26,7 @@ export const release = (fields: Partial<Release> = {}): Release => ({
     createdBy: 'a test',
     image: { reference: 'hello', digest: `sha256:${'0'.repeat(64)}`, rootBytes: 0 },
     config: {},
-    env: [],
+    sealedEnv: '',
     memoryMib: 64,
     cpus: 1,
     concurrency: { soft: 20, hard: 100 },

@@ -78,7 +78,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
     cgroups,
     busy: new Set(),
     rootOf: (digest) => images.get(digest),
-    secretsOf: (release) => secrets.of(release),
+    envOf: (release) => secrets.of(release),
     tell: (event) => tellEvent(cluster, { ...event, at: Date.now(), node }, log),
     logs,
     log,

@@ -3,7 +3,7 @@ import { CachedBucket } from '../cluster/cached-bucket.ts'
 import type { Cluster } from '../cluster/connect.ts'
 import { keys } from '../cluster/subjects.ts'
 import type { Release } from '../model/release.ts'
-import { openSecrets, SealedSecrets } from '../model/secrets.ts'
+import { openEnv, openSecrets, SealedSecrets } from '../model/secrets.ts'
 
 /** Between a release's number being taken and its secrets being here lie some ms; a loaded cluster may need longer. */
 const certainAfterMs = 10_000
@@ -25,16 +25,18 @@ export class Secrets implements AsyncDisposable {
     this.#clusterKey = clusterKey
   }
 
-  /** `NAME=value` of each. Throws what the bucket throws if it cannot be known whether there are any. */
+  /** `NAME=value` of the release's own environment, then of its secrets. Throws what the bucket throws if it cannot be known whether there are any. */
   async of({
     team,
     app,
     number,
     createdAt,
-  }: Pick<Release, 'team' | 'app' | 'number' | 'createdAt'>): Promise<string[]> {
+    sealedEnv,
+  }: Pick<Release, 'team' | 'app' | 'number' | 'createdAt' | 'sealedEnv'>): Promise<string[]> {
     const key = keys.release(team, app, number)
     const sealed = this.#cached.value(key) ?? (await this.#ask(key, createdAt))
-    return sealed ? openSecrets(this.#clusterKey, key, sealed) : []
+    const env = openEnv(this.#clusterKey, key, sealedEnv)
+    return sealed ? [...env, ...openSecrets(this.#clusterKey, key, sealed)] : env
   }
 
   /** They are written once, with their release: who saw later writes than that has seen them, or there are none. */

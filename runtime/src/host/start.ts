@@ -209,7 +209,7 @@ async function identity(release: Release, record: InstanceRecord, tools: HostToo
     entropy: randomBytes(64),
     user: config.user,
     cwd: config.workingDir,
-    env: [...config.env, ...release.env, ...(await tools.secretsOf(release))],
+    env: [...config.env, ...(await tools.envOf(release))],
     args: [...config.entrypoint, ...(release.command ?? config.cmd)],
     volumes: config.volumes,
     stopSignal: stopSignalNumber(config.stopSignal),

@@ -29,7 +29,7 @@ export interface HostTools {
   /** Root file system of an image, fetched if it is not here. */
   rootOf(digest: ImageDigest): Promise<string>
   /** `NAME=value`, opened; never logged, never written. */
-  secretsOf(release: Pick<Release, 'team' | 'app' | 'number' | 'createdAt'>): Promise<string[]>
+  envOf(release: Pick<Release, 'team' | 'app' | 'number' | 'createdAt' | 'sealedEnv'>): Promise<string[]>
   tell(event: Omit<AppEvent, 'at' | 'node'>): void
   logs: LogShipper
   log: Logger

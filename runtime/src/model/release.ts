@@ -46,8 +46,8 @@ export const Release = z.object({
     rootBytes: z.number().int(),
   }),
   config: ImageConfig,
-  /** The person's own `-e` values, after the image's. */
-  env: z.array(z.string()),
+  /** The person's own `-e` values, after the image's; sealed (model/secrets.ts), for people put more there than they should. */
+  sealedEnv: z.string(),
   /** Replaces the image's Cmd where given. */
   command: z.array(z.string()).optional(),
   /** The one port that requests go to; undefined: the first exposed port, or the first port that opens. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { unseal } from '../core/seal.ts'
+import { seal, unseal } from '../core/seal.ts'
 
 /**
  * The secrets of one release, as they lie in the KV: sealed (core/seal.ts) with the cluster key, bound to their key in
@@ -13,3 +13,13 @@ export function openSecrets(clusterKey: Buffer, key: string, { sealed }: SealedS
   const values = JSON.parse(unseal(clusterKey, sealed, key)) as Record<string, string>
   return Object.entries(values).map(([name, value]) => `${name}=${value}`)
 }
+
+/** The `-e` values of a release as they lie in the KV and on disks; `key` is keys.release. */
+export const sealEnv = (clusterKey: Buffer, key: string, env: string[]): string =>
+  seal(clusterKey, JSON.stringify(env), envContext(key))
+
+export const openEnv = (clusterKey: Buffer, key: string, sealed: string): string[] =>
+  JSON.parse(unseal(clusterKey, sealed, envContext(key))) as string[]
+
+/** Other than that of the release's secrets: one cannot be put in the other's place. */
+const envContext = (key: string) => `env of ${key}`

@@ -5,6 +5,7 @@ import { keys } from '../../cluster/subjects.ts'
 import type { AppName } from '../../core/ids.ts'
 import type { App } from '../../model/app.ts'
 import type { Release } from '../../model/release.ts'
+import { sealEnv } from '../../model/secrets.ts'
 import { hostPortOf } from '../api/schema.ts'
 import type { Cloud } from '../cloud.ts'
 import { CanaryAlone, CanaryOn, NameTaken } from '../errors.ts'
@@ -39,7 +40,7 @@ export async function writeRelease(cloud: Cloud, plan: Plan, image: Imported): P
   await ensureLogStream(cloud.state.apps.cluster, team, app)
   const taken = await list(cloud.state.releases, `${appKey}.*`)
   const number = 1 + Math.max(0, ...taken.map(({ value }) => value.number))
-  const release = releaseOf(plan, image, number, now)
+  const release = releaseOf(plan, image, number, now, cloud.clusterKey)
   const key = keys.release(team, app, number)
   await cloud.state.releases.create(key, release)
   if (Object.keys(plan.secrets).length > 0) {
@@ -65,7 +66,7 @@ async function claim(cloud: Cloud, { team, app, hostname }: Plan): Promise<void>
 }
 
 /** Everything a node needs to know to run it. */
-export function releaseOf(plan: Plan, image: Imported, number: number, createdAt: number): Release {
+function releaseOf(plan: Plan, image: Imported, number: number, createdAt: number, clusterKey: Buffer): Release {
   const { settings } = plan
   const hostPort = hostPortOf(settings)
   const usual = hostPort === undefined ? usualForHttp : usualForTcp
@@ -77,7 +78,7 @@ export function releaseOf(plan: Plan, image: Imported, number: number, createdAt
     createdBy: plan.by,
     image: { reference: plan.reference, digest: image.digest, rootBytes: image.rootBytes },
     config: image.config,
-    env: settings.env,
+    sealedEnv: sealEnv(clusterKey, keys.release(plan.team, plan.app, number), settings.env),
     ...(settings.command && { command: settings.command }),
     ...(settings.port !== undefined && { port: settings.port }),
     ...(hostPort !== undefined && { tcp: { hostPort } }),
