@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ensureExampleImage } from '../scripts/images/ensure.ts'
 import { startCloud } from '../test/harness/cloud.ts'
-import { type Change, change, lagMs, type Order, untimely } from './deploy/changes.ts'
+import { type Change, change, lagMs, type Order, tookMs, untimely } from './deploy/changes.ts'
 import { type Asked, Traffic } from './deploy/traffic.ts'
 import { percentiles, round } from './statistics.ts'
 
@@ -21,7 +21,7 @@ export interface DeployResult {
   rollbacks: number
   /** Requests that began that long after the cloud had said `live` still met the release before. */
   switch_ms: { p50: number; p99: number }
-  /** From asking for it until requests meet the earlier release: kept asleep, or started. */
+  /** Requests that began that long after asking for it still met the later release; the earlier one is kept, or started. */
   rollback_ms: { kept: number; started: number }
   first_deploy_ms: number
   /** The image is there, one variable differs. */
@@ -64,10 +64,9 @@ export async function runDeploy({
 
 function summary(asked: Asked[], first: number, changes: Change[]): Omit<DeployResult, 'first_deploy_ms'> {
   const lags = changes.map((one, index) => lagMs(one, changes[index + 1]?.askedAt ?? Number.POSITIVE_INFINITY, asked))
-  const tookMs = (one: Change) => one.liveAt - one.askedAt
   const deploys = changes.filter(({ kind }) => kind === 'deploy')
   const [kept = Number.NaN, started = Number.NaN] = changes.flatMap((one, index) =>
-    one.kind === 'rollback' ? [tookMs(one) + lags[index]!] : [],
+    one.kind === 'rollback' ? [tookMs(one, changes[index + 1]?.askedAt ?? Number.POSITIVE_INFINITY, asked)] : [],
   )
   const failures = asked.flatMap(({ failure }) => failure ?? [])
   return {
@@ -78,7 +77,7 @@ function summary(asked: Asked[], first: number, changes: Change[]): Omit<DeployR
     rollbacks: changes.length - deploys.length,
     switch_ms: percentiles(lags),
     rollback_ms: { kept, started },
-    small_change_ms: percentiles(deploys.map(tookMs)),
+    small_change_ms: percentiles(deploys.map(({ askedAt, liveAt }) => liveAt - askedAt)),
     failures: [...new Set(failures)].slice(0, 10),
   }
 }

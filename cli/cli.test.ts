@@ -98,6 +98,28 @@ test('an app is deployed, listed, read, entered, stopped and removed from the co
   assert.match((await run(['apps'])).out, /No apps yet/)
 })
 
+test('^C during a deploy says how to see what became of it, and leaves the release before', async (t) => {
+  const { cloud, run } = await cloudAndCli(t)
+  const image = await writeOciLayout(join(cloud.dir, 'tiny'))
+  assert.equal((await run(['deploy', image])).code, 0)
+  cloud.host.silent = true
+  const env = { PATH: process.env.PATH ?? '', LITTLE_URL: cloud.url, LITTLE_DATA: cloud.dir }
+  const child = spawn(process.execPath, [main, 'deploy', image], { env })
+  const ended = new Promise((resolve) => child.once('close', resolve))
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    if (!said.includes('✓ place') && (said + text).includes('✓ place')) child.kill('SIGINT')
+    said += text
+  })
+  assert.equal(await ended, 130)
+  assert.match(said, /Cancelled: .* little releases tiny/)
+  for (const until = Date.now() + 20_000; ; ) {
+    const { out } = await run(['releases', 'tiny'])
+    if (/^2 +failed .*the client went away/m.test(out) && /^1 +live/m.test(out)) break
+    assert.ok(Date.now() < until, out)
+  }
+})
+
 test('bad input for a deploy is a clear error of three lines with the exit code 1', async (t) => {
   const { cloud, run } = await cloudAndCli(t)
   const image = await writeOciLayout(join(cloud.dir, 'tiny'))

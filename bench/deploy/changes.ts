@@ -44,6 +44,12 @@ export function lagMs({ from, liveAt }: Change, until: number, asked: Asked[]): 
   return Math.max(0, ...late.map(({ beganAt }) => beganAt - liveAt))
 }
 
+/** How long after it was asked for requests that began still met the release before, ms. */
+export function tookMs({ from, askedAt }: Change, until: number, asked: Asked[]): number {
+  const late = asked.filter(({ release, beganAt }) => release === from && beganAt > askedAt && beganAt < until)
+  return Math.max(0, ...late.map(({ beganAt }) => beganAt - askedAt))
+}
+
 /** Edges follow within some ms; on a machine without a free core that may be more. */
 const followMs = 2_000
 

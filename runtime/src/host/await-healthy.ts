@@ -29,13 +29,7 @@ export async function awaitHealthy(
   const check = async () => {
     checks++
     if (signal.aborted) throw new StartCalledOff()
-    const late = new AbortController()
-    const overdue = delay(timeoutMs, undefined, { signal: late.signal }).catch(() => {})
-    try {
-      return await runHealthcheck(command, timeoutMs, (start) => instance.vm.guest.exec(start), overdue)
-    } finally {
-      late.abort()
-    }
+    return runHealthcheck(command, timeoutMs, (start) => instance.vm.guest.exec(start))
   }
   const beside = () => besideIdleConnection({ host: instance.record.address, port }, check)
   for (;;) {

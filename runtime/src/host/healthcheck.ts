@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ImageConfig } from '../model/release.ts'
 import type { ExecSession, ExecStart } from '../vm/guest-exec.ts'
 
@@ -18,14 +19,15 @@ export function healthcheckCommand({ healthcheck }: Pick<ImageConfig, 'healthche
   return undefined
 }
 
-/** Runs the command once inside the instance. `late` resolves when its time is over; the command is killed then. */
+/** Runs the command once inside the instance, which has to be awake; after the timeout it is killed. */
 export async function runHealthcheck(
   command: string[],
   timeoutMs: number,
   exec: (start: ExecStart) => ExecSession,
-  late: Promise<void>,
 ): Promise<Checked> {
   const session = exec({ args: command })
+  const given = new AbortController()
+  const late = delay(timeoutMs, undefined, { signal: given.signal }).catch(() => {})
   let said = ''
   session.on('output', (_stream, bytes) => {
     said = (said + bytes.toString('utf8')).slice(-saidBytes)
@@ -37,6 +39,7 @@ export async function runHealthcheck(
     const lastLine = said.trimEnd().split('\n').at(-1) ?? ''
     return { healthy: code === 0, why: `exit code ${code}${lastLine && `: ${lastLine}`}` }
   } finally {
+    given.abort()
     session.kill()
   }
 }

@@ -1,12 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { ImageConfig } from '../model/release.ts'
 import { AwakeTimer } from './awake-timer.ts'
 import { type Checked, healthcheckCommand, runHealthcheck } from './healthcheck.ts'
 import type { Instance } from './instance.ts'
 import { Unhealthy } from './start-errors.ts'
-
-/** A check in flight keeps its instance awake for so long at most: else it would be in the next request's way. */
-const keepsAwakeMs = 1_000
 
 /**
  * Looks whether an instance is well, by its image's HEALTHCHECK, as often as that says, counted in running time: it
@@ -22,13 +18,12 @@ export function watchHealth(
   if (!command || !healthcheck) return undefined
   const { intervalMs, timeoutMs, retries } = healthcheck
   const interval = new AwakeTimer(instance)
-  const timeout = new AwakeTimer(instance)
   let stopped = false
   const watch = async () => {
     for (let failures = 0; ; ) {
       await interval.wait(intervalMs)
       const { healthy, why } = await keptAwake(instance, () =>
-        runHealthcheck(command, timeoutMs, (start) => instance.vm.guest.exec(start), timeout.wait(timeoutMs)),
+        runHealthcheck(command, timeoutMs, (start) => instance.vm.guest.exec(start)),
       ).catch((): Checked => ({ healthy: true, why: 'its guest is gone, which is told elsewhere' }))
       if (stopped) return
       failures = healthy ? 0 : failures + 1
@@ -41,19 +36,16 @@ export function watchHealth(
   return () => {
     stopped = true
     interval[Symbol.dispose]()
-    timeout[Symbol.dispose]()
   }
 }
 
+/** A check that slept in the middle would be what the CPU goes on with at the next wake, before the request. */
 async function keptAwake<T>(instance: Instance, act: () => Promise<T>): Promise<T> {
   const keeper = 'health'
   await instance.keep({ id: keeper })
-  const given = new AbortController()
-  const letGo = () => instance.release(keeper)
-  delay(keepsAwakeMs, undefined, { signal: given.signal }).then(letGo, letGo)
   try {
     return await act()
   } finally {
-    given.abort()
+    instance.release(keeper)
   }
 }

@@ -1,4 +1,5 @@
 import { list } from '../../cluster/list.ts'
+import { has } from '../../cluster/placement.ts'
 import { keys } from '../../cluster/subjects.ts'
 import type { Release } from '../../model/release.ts'
 import type { Cloud } from '../cloud.ts'
@@ -20,24 +21,24 @@ export async function makeReady(cloud: Cloud, release: Release, tell: Tell, sign
   return awaitParked(cloud, release, nodes, told, tell, signal)
 }
 
-/** As `makeReady`, for a release that served before: its instance may be there still, asleep. */
+/** As `makeReady`, for a release that served before: its instance may be there still, asleep, and wanted. */
 export async function readyAgain(cloud: Cloud, release: Release, tell: Tell, signal: AbortSignal): Promise<Ready> {
   const begun = performance.now()
   const there = await readyNow(cloud, release)
-  if (there.length === 0) return makeReady(cloud, release, tell, signal)
-  const nodes = there.map(({ node }) => node.id)
-  await prepare(cloud, nodes, release, release.number)
-  tell({ type: 'step', step: 'parked', message: `kept on ${nodes.join(', ')}`, tookMs: performance.now() - begun })
-  return there[0]!
+  const [first] = there
+  if (!first) return makeReady(cloud, release, tell, signal)
+  const nodes = there.map(({ node }) => node.id).join(', ')
+  tell({ type: 'step', step: 'parked', message: `kept on ${nodes}`, tookMs: performance.now() - begun })
+  return first
 }
 
-/** Where the release has an instance, as the app's nodes answer. */
+/** Where the release is to be and has an instance, as its nodes answer. */
 async function readyNow(cloud: Cloud, { team, app, number }: Release): Promise<Ready[]> {
-  const placements = await list(cloud.state.placements, `*.${keys.app(team, app)}`)
-  const placed = new Set(placements.map(({ key }) => key.split('.')[0]))
-  const nodes = (await cloud.hosts.all()).filter(({ id }) => placed.has(id))
+  const placements = list(cloud.state.placements, `*.${keys.app(team, app)}`)
+  const [placed, nodes] = await Promise.all([placements, cloud.hosts.all()])
+  const wanted = new Set(placed.flatMap(({ key, value }) => (has(value, number) ? [key.split('.')[0]] : [])))
   const found = nodes.map(async (node): Promise<Ready[]> => {
-    const instances = await cloud.hosts.instances(node.id)
+    const instances = wanted.has(node.id) ? await cloud.hosts.instances(node.id) : []
     const one = instances.find(
       (one) => one.team === team && one.app === app && one.release === number && answers.has(one.state),
     )
