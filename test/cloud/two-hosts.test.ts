@@ -15,6 +15,8 @@ import { inOwnNetwork } from '../isolation-own-network.ts'
 interface Answer {
   status: number
   body: string
+  /** The release that answered. */
+  release: number
   /** From the client's connecting to the reply's end. */
   tookMs: number
 }
@@ -22,13 +24,16 @@ interface Answer {
 function ask({ machine, edgePort: port }: Site, app: string, path = '/'): Promise<Answer> {
   const begun = performance.now()
   return new Promise((resolve, reject) => {
-    const headers = { host: `${app}.localhost` }
+    const headers = { host: `${app}.localhost`, 'little-timing': '1' }
     const request = http.get({ host: machine.address, port, path, headers, agent: false }, (response) => {
       let body = ''
       response.setEncoding('utf8').on('data', (piece: string) => {
         body += piece
       })
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body, tookMs: performance.now() - begun }))
+      response.on('end', () => {
+        const release = Number(response.headers['little-release'] ?? 0)
+        resolve({ status: response.statusCode ?? 0, body, release, tookMs: performance.now() - begun })
+      })
     })
     request.on('error', reject)
   })
@@ -74,6 +79,33 @@ if (inOwnNetwork(import.meta.filename)) {
       for (const { node, edges } of await usage()) for (const edge of edges) pairs.add(`${edge} ${node}`)
     }
     t.diagnostic(`${took.length} wakes, the slowest ${Math.round(Math.max(...took))} ms`)
+  })
+
+  test('a release goes live when both machines have it ready, and a rollback finds the one before on both', async () => {
+    const image = await ensureExampleImage('hello')
+    const { client, sites } = cloud
+    const ready = async (release: number) => {
+      const own = (await client.ps('both')).filter((one) => one.release === release)
+      return sites.every(({ node }) => own.some((one) => one.node === node))
+    }
+    /** Edges follow on their own: until both have, none of them may fail. */
+    const served = async (release: number) => {
+      for (const until = Date.now() + 20_000; ; ) {
+        const answers = await Promise.all([...sites, ...sites].map((site) => ask(site, 'both')))
+        for (const { status, body } of answers) assert.equal(status, 200, body)
+        if (answers.every((answer) => answer.release === release)) return
+        assert.ok(Date.now() < until, JSON.stringify(answers))
+      }
+    }
+    for (const release of [1, 2]) {
+      for await (const _ of client.deploy('both', { image, env: [`NUMBER=${release}`], idleMs: 300 }));
+      assert.ok(await ready(release), JSON.stringify(await client.ps('both')))
+      await served(release)
+    }
+    assert.ok(await ready(1), 'it is kept')
+    for await (const _ of client.rollback('both'));
+    await served(1)
+    await client.remove('both')
   })
 
   test('an edge gives half of its share to another one that needs it, while its own download goes on', async (t) => {
