@@ -35,6 +35,8 @@ export class Fleet extends EventEmitter<{
   readonly #tools: HostTools
   readonly #apps = new Map<string, AppOnNode>()
   readonly #timer: NodeJS.Timeout
+  /** Instances that are being ended or cleaned up: nobody counts with them any more. */
+  readonly #going = new Set<Instance>()
   /** How to stop watching an instance's health. */
   readonly #watched = new WeakMap<Instance, () => void>()
   #starts = 0
@@ -119,7 +121,10 @@ export class Fleet extends EventEmitter<{
     clearInterval(this.#timer)
     for (const app of this.#apps.values()) app.starts.callOff(new Set())
     await Promise.allSettled(this.instances.map((instance) => removeInstance(instance, this.#tools)))
-    while (this.#starts > 0) await new Promise((resolve) => this.once('changed', () => resolve(undefined)))
+    for (const instance of this.#going) await instance.vm.kill() // no grace any more
+    while (this.#starts > 0 || this.#going.size > 0) {
+      await new Promise((resolve) => this.once('changed', () => resolve(undefined)))
+    }
   }
 
   #need(team: TeamId, name: AppName): AppOnNode {
@@ -228,7 +233,7 @@ export class Fleet extends EventEmitter<{
     const { status: _, ...fields } = errorFields(error)
     this.#tell(app, instance.record.release, 'crashed', fields.message, fields, instance.id)
     this.emit('gone', instance, error)
-    this.#takeAway(instance)
+    this.#takeAway(app, instance)
     this.#reconcile(app)
   }
 
@@ -238,18 +243,26 @@ export class Fleet extends EventEmitter<{
     instance.removeAllListeners() // its end is no crash
     this.#tell(app, instance.record.release, 'ended', `instance ${instance.id} ended`, undefined, instance.id)
     app.ending++
+    this.#going.add(instance)
     endInstance(instance, this.#tools)
       .catch((error: unknown) => this.#tools.log.error(error, 'an end failed'))
       .finally(() => {
         app.ending--
+        this.#going.delete(instance)
         this.emit('gone', instance, new InstanceEnded(instance.id)) // its idle connections shall not wait for ever
         this.emit('changed', app)
       })
     this.emit('changed', app)
   }
 
-  #takeAway(instance: Instance) {
-    removeInstance(instance, this.#tools).catch((error: unknown) => this.#tools.log.error(error, 'a clean-up failed'))
+  #takeAway(app: AppOnNode, instance: Instance) {
+    this.#going.add(instance)
+    removeInstance(instance, this.#tools)
+      .catch((error: unknown) => this.#tools.log.error(error, 'a clean-up failed'))
+      .finally(() => {
+        this.#going.delete(instance)
+        this.emit('changed', app)
+      })
   }
 
   #tell(
