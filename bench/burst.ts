@@ -16,6 +16,7 @@ export interface BurstResult {
   instances: number
   last_ms: number
   ideal_ms: number
+  last_ratio: number
 }
 
 interface BurstRun {
@@ -66,7 +67,7 @@ export async function runBurst({
   await cloud.down()
   const withSpares = runs.filter(({ spares }) => spares > 0).toSorted((a, b) => a.last_ms - b.last_ms)
   const { failed, instances, last_ms, ideal_ms } = withSpares[Math.floor(withSpares.length / 2)]!
-  return { requests, failed, instances, last_ms, ideal_ms, runs }
+  return { requests, failed, instances, last_ms, ideal_ms, last_ratio: round(last_ms / ideal_ms), runs }
 }
 
 interface Slow {
