@@ -21,6 +21,7 @@ import { Boost } from './boost.ts'
 import { Cgroups, NoCgroups } from './cgroup.ts'
 import type { HostConfig } from './config.ts'
 import { followDesired } from './desired.ts'
+import { DiskGuard } from './disk-guard.ts'
 import { Fleet } from './fleet.ts'
 import { serveHolds } from './hold-server.ts'
 import { Holds } from './holds.ts'
@@ -45,6 +46,7 @@ const touchEveryMs = 1_000
 /** Somebody may flush all packet rules of the machine; until the repair guests would be unfiltered. */
 const repairEveryMs = 3_000
 const tellRefusalsEveryMs = 10_000
+const lookAtDiskEveryMs = 5_000
 
 /**
  * The agent of one machine: takes over what is there, follows what should be, and gives edges holds on instances.
@@ -123,9 +125,13 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
     refusals
       .tell(network, fleet, logs)
       .catch((error: unknown) => log.warn({ error: String(error) }, 'refusals unknown'))
+  const diskGuard = new DiskGuard(tools.instancesDir)
+  const lookAtDisk = () =>
+    diskGuard.look(fleet.instances).catch((error: unknown) => log.warn({ error: String(error) }, 'disk unknown'))
   const timers = [
     setInterval(repair, repairEveryMs),
     setInterval(tellRefusals, tellRefusalsEveryMs),
+    setInterval(lookAtDisk, lookAtDiskEveryMs),
     // Adopted instances stay awake until every edge had the time to say what it holds.
     setTimeout(() => {
       for (const { instance } of adopted) instance.settle()
