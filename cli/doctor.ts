@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { cgroups } from './doctor/cgroups.ts'
 import { type Check, findings } from './doctor/check.ts'
+import { forwarding } from './doctor/forwarding.ts'
 import { debianPackages, guest, jail, natsServer } from './doctor/installed.ts'
 import { isolation } from './doctor/isolation.ts'
 import { nftables, ports, tun } from './doctor/network.ts'
@@ -14,7 +15,7 @@ import { strays } from './doctor/strays.ts'
 /** In the order in which a person would put things right. */
 const machine: Check[] = [system, user, nodeVersion, memory, disk, openFiles]
 const setUp: Check[] = [debianPackages, guest, jail, natsServer]
-const kernel: Check[] = [tun, nftables, cgroups, realTimePriority, isolation]
+const kernel: Check[] = [tun, nftables, forwarding, cgroups, realTimePriority, isolation]
 const cloud: Check[] = [ports, () => roles(), strays]
 
 export function doctorCommand(program: Command): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import koffi from 'koffi'
 import { JailFailed, type JailFiles, jailFiles, launch } from '../runtime/src/vm/launch.ts'
+import { createMemfd, sealMemfd } from '../runtime/src/vm/memfd.ts'
 import { ensureJail } from '../scripts/setup/jail.ts'
 import { inOwnNetwork } from './isolation-own-network.ts'
 import { compile } from './isolation-programs.ts'
@@ -46,8 +47,13 @@ if (inOwnNetwork(import.meta.filename)) {
     const dir = join(folder, 'inside')
     await mkdir(dir)
     const taps = [{ fd: 9, name: 'lcprobe' }]
-    const jailed = await launch({ dir, jail, uid: 200_001, taps, command: ['/probe', ...args, '9'] })
+    const memory = createMemfd('template')
+    ftruncateSync(memory, 8192)
+    sealMemfd(memory)
+    const memfds = [{ fd: 10, path: `/proc/${process.pid}/fd/${memory}` }]
+    const jailed = await launch({ dir, jail, uid: 200_001, taps, memfds, command: ['/probe', ...args, '9', '10'] })
     assert.equal(await jailed.gone(), 0)
+    closeSync(memory)
     return parse(await readFile(join(dir, 'stderr'), 'utf8'))
   }
 
@@ -93,6 +99,10 @@ if (inOwnNetwork(import.meta.filename)) {
     assert.equal(inside.get('tap-features'), 'allowed')
   })
 
+  test("a jailed program cannot change its template's memory, which others share", () => {
+    refused('write-template', 'grow-template')
+  })
+
   test('a launch that is refused says which step failed and why', async () => {
     const spec = { dir: folder, jail, uid: 200_001, command: ['/probe'] }
     const failures: [object, RegExp][] = [
@@ -116,12 +126,15 @@ if (inOwnNetwork(import.meta.filename)) {
 
   const runOutside = (probe: string, args: string[]): Answers => {
     const tap = openTap('lcprobe')
+    const memory = createMemfd('unsealed')
+    ftruncateSync(memory, 8192)
     try {
       // a mount namespace of its own, for what it succeeds to mount
-      const stdio: (number | 'pipe' | 'inherit')[] = ['pipe', 'pipe', 'inherit', tap]
-      return parse(execFileSync('unshare', ['--mount', probe, ...args, '3'], { stdio, encoding: 'utf8' }))
+      const stdio: (number | 'pipe' | 'inherit')[] = ['pipe', 'pipe', 'inherit', tap, memory]
+      return parse(execFileSync('unshare', ['--mount', probe, ...args, '3', '4'], { stdio, encoding: 'utf8' }))
     } finally {
       closeSync(tap)
+      closeSync(memory)
     }
   }
 }

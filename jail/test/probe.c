@@ -1,6 +1,7 @@
 // For tests: what can a program do that got control of a jailed QEMU? Tries each way out and prints a line for each,
 // `NAME allowed` or `NAME REASON`. Arguments: VICTIM (a pid of the host), FILE (a secret of the host), SOCKET (a Unix
-// socket of the host), PORT (TCP, on the host's loopback), TAP (a descriptor, or -1). Run outside, all is allowed.
+// socket of the host), PORT (TCP, on the host's loopback), TAP (a descriptor), MEMORY (a descriptor of a memfd, of a
+// template's inside). Run outside, all is allowed.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -96,8 +98,19 @@ static int trace(int victim) {
   return (int)attached;
 }
 
+// The same pages as everybody's who has that descriptor, written through whatever way there is.
+static int can_write_memory(int memory) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
+  int again = open(path, O_RDWR);
+  if (again < 0) return -1;
+  void *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, again, 0);
+  if (shared != MAP_FAILED) return 0;
+  return write(again, "x", 1) == 1 ? 0 : -1;
+}
+
 int main(int count, char **arguments) {
-  if (count != 6) return 1;
+  if (count != 7) return 1;
   int victim = atoi(arguments[1]), tap = atoi(arguments[5]);
   char path[4096], buffer[128] = {0};
   setvbuf(stdout, NULL, _IONBF, 0);
@@ -117,6 +130,8 @@ int main(int count, char **arguments) {
   // EFAULT: it may look, there is only nothing at this address
   tell("read-memory", process_vm_readv(victim, &local, 1, &remote, 1, 0) < 0 && errno != EFAULT ? -1 : 0);
   tell("pidfd", syscall(SYS_pidfd_open, victim, 0));
+  tell("write-template", can_write_memory(atoi(arguments[6])));
+  tell("grow-template", ftruncate(atoi(arguments[6]), 1 << 20));
   tell("tcp", can_connect_tcp(atoi(arguments[4])));
   tell("unix", can_connect_unix(arguments[3]));
   tell("netlink", socket(AF_NETLINK, SOCK_RAW, 0));
