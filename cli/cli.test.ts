@@ -232,6 +232,23 @@ test('login keeps a token that the cloud knows, and refuses another', async (t) 
   assert.match((await little(['whoami'], home)).out, new RegExp(`at ${cloud.url}`))
 })
 
+test('which lines, which records, which file: what cannot be meant is refused before anything is asked', async () => {
+  const cases: [string[], RegExp][] = [
+    [['logs', 'web', '--since', 'yesterday'], /how long ago, such as 10m/],
+    [['logs', 'web', '--until', '2026-13-01'], /2026-01-31T12:00/],
+    [['logs', 'web', '-f', '--until', '1m'], /-f goes on, and --until ends/],
+    [['logs', 'web', '--grep', ''], /--grep needs a text/],
+    [['logs', 'web', '--release', '0'], /from 1 to/],
+    [['verify', 'usage', '--file', '/no/such/file'], /there is no file \/no\/such\/file/],
+    [['verify', 'usage', '--file', 'x', '--node', 'n-1'], /checks the whole file/],
+    [['verify', 'nothing'], /unknown command 'nothing'/],
+    [['top', '--every', '1s'], /unknown option '--every'/],
+  ]
+  for (const [args, why] of cases) {
+    assertFailure(await little(args, { LITTLE_URL: 'http://127.0.0.1:1' }), { exit: 1, code: 'usage', why })
+  }
+})
+
 test('every verb has help with examples', async () => {
   const help = await little(['--help'], {})
   const names = [...help.out.matchAll(/^ {2}([a-z]+) {2,}/gm)].map((match) => match[1]!)

@@ -19,7 +19,7 @@ export function keepLogs(cloud: Cloud, cluster: Cluster): () => void {
   return () => clearInterval(timer)
 }
 
-export async function lookOnce({ state }: Cloud, cluster: Cluster, now: number): Promise<void> {
+export async function lookOnce({ state }: Pick<Cloud, 'state'>, cluster: Cluster, now: number): Promise<void> {
   const streams = await logStreams(cluster)
   const apps = await list(state.apps)
   const known = new Set(apps.map(({ key }) => key))
