@@ -85,6 +85,24 @@ test('a rollback brings back env and secrets; the kept release answers from slee
   assert.equal(again?.id, first?.id, 'it is the instance that served before')
 })
 
+test('what is kept outlives a kill -9 of the host agent', async () => {
+  await deploy('agent', 'one')
+  await deploy('agent', 'two')
+  const ids = async () => (await cloud.instances('agent')).map(({ id, release }) => `${release} ${id}`).sort()
+  const before = await ids()
+  const { pid } = cloud.role('host')
+  cloud.signal('host', 'SIGKILL')
+  await until('the agent is back', async () => {
+    const host = cloud.role('host')
+    return host.pid !== pid && host.state === 'ready'
+  })
+  await cloud.asleep('agent', 60_000)
+  assert.deepEqual(await ids(), before)
+  assert.equal(await live(cloud.client.rollback('agent')), 1)
+  assert.deepEqual(await ask('agent'), { status: 200, name: 'one', release: 1, from: 'parked' })
+  assert.deepEqual(await ids(), before)
+})
+
 test('a reply that began before a deploy comes to its end, and the next one is of the new release', async () => {
   await deploy('slow', 'one')
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
