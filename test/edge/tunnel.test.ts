@@ -31,6 +31,15 @@ async function tcpApp(
   return { ...started, port: hostPort, connect: () => RawClient.to(hostPort) }
 }
 
+/** A client that has said a word: from then on its connection has an upstream for good. What it heard is forgotten. */
+async function spoken(connect: () => Promise<RawClient>): Promise<RawClient> {
+  const client = await connect()
+  client.send('.')
+  await client.until(({ text }) => text !== '')
+  client.text = ''
+  return client
+}
+
 const echo = (socket: Socket) => socket.on('data', (bytes) => socket.write(bytes)).on('end', () => socket.end())
 const asksForIt = ({ only }: Acquire) => only !== undefined
 
@@ -46,7 +55,7 @@ test('a quiet connection lets its instance sleep, and a byte on it asks for that
   timeout,
 }, async (t) => {
   const { connect, agent } = await tcpApp(t, echo)
-  const client = await connect()
+  const client = await spoken(connect)
   for (let sleep = 1; sleep <= 5; sleep++) {
     while (agent.count('letGo') < sleep) await delay(10)
     client.send(`${sleep},`)
@@ -78,16 +87,16 @@ test('nothing is written to an instance before it is granted, and then all of it
       return undefined
     },
   )
-  const client = await connect()
+  const client = await spoken(connect)
   await agent.hears('letGo')
   client.send('one ')
   await agent.hears('acquire', asksForIt)
   client.send('two ')
   await delay(100)
-  assert.equal(seen, '')
+  assert.equal(seen, '.')
   late?.()
   await client.until(({ text }) => text === 'one two ')
-  assert.equal(seen, 'one two ')
+  assert.equal(seen, '.one two ')
 })
 
 test('a client that spoke last is waited for, and the idle time begins at the answer', { timeout }, async (t) => {
@@ -120,19 +129,39 @@ test('a client that is never answered is waited for as long as the release allow
 
 test('an end of the client wakes the app, which hears it and has the last word', { timeout }, async (t) => {
   const { connect, agent } = await tcpApp(t, (socket) => {
-    socket.resume().on('end', () => socket.end('goodbye'))
+    socket.once('data', () => socket.write('hello')).on('end', () => socket.end('goodbye'))
   })
-  const client = await connect()
+  const client = await spoken(connect)
   await agent.hears('letGo')
   client.socket.end()
   assert.equal(await client.all(), 'goodbye')
   await agent.hears('acquire', asksForIt)
 })
 
+test('a connection on which nothing is said costs the app none, and gets one with its first byte', {
+  timeout,
+}, async (t) => {
+  let connected = 0
+  const ended = Promise.withResolvers<void>()
+  const { connect, agent, registry } = await tcpApp(t, (socket) => {
+    connected++
+    echo(socket).once('end', () => ended.resolve())
+  })
+  const client = await connect()
+  await ended.promise
+  await agent.hears('letGo')
+  assert.equal(client.ended, false)
+  assert.match(await registry.metrics(), /little_edge_tunnels 0/)
+  client.send('hello')
+  await client.until(({ text }) => text === 'hello')
+  assert.equal(connected, 2)
+  client.socket.destroy()
+})
+
 test('a client that breaks off leaves no connection in the app', { timeout }, async (t) => {
   const ended = Promise.withResolvers<void>()
-  const { connect, agent } = await tcpApp(t, (socket) => socket.resume().on('end', () => ended.resolve()))
-  const client = await connect()
+  const { connect, agent } = await tcpApp(t, (socket) => echo(socket).on('end', () => ended.resolve()))
+  const client = await spoken(connect)
   await agent.hears('letGo')
   client.socket.resetAndDestroy()
   await ended.promise
@@ -142,7 +171,7 @@ test('when the instance is no more its sleeping connections break off, and the r
   timeout,
 }, async (t) => {
   const { connect, agent, registry } = await tcpApp(t, echo)
-  const client = await connect()
+  const client = await spoken(connect)
   const failed = once(client.socket, 'error')
   await agent.hears('letGo')
   const reason = { code: 'app.crashed', message: 'it crashed', hint: 'wait' }
@@ -158,7 +187,7 @@ test('an instance that cannot be had any more breaks the connection that asks fo
     const refusal = { code: 'hold.no_such_instance', message: 'gone', hint: 'connect again' }
     return asked.only ? { type: 'refused', id: asked.id, ...refusal } : agent.grant(asked, { port })
   })
-  const client = await connect()
+  const client = await spoken(connect)
   const failed = once(client.socket, 'error')
   await agent.hears('letGo')
   client.send('anybody?')
@@ -203,7 +232,7 @@ test('an agent that comes back is asked again by those who wait', { timeout }, a
     {},
     (port) => (asked, agent) => (asked.only && !answering ? undefined : agent.grant(asked, { port })),
   )
-  const client = await connect()
+  const client = await spoken(connect)
   await agent.hears('letGo')
   answering = false
   client.send('hello?')

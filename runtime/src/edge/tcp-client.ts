@@ -10,6 +10,8 @@ import type { Waiter } from './waiting-room.ts'
 
 /** A server may speak first, and on a busy machine a greeting takes its time: asleep it would never come. */
 const greetingMs = 2_000
+/** The instance is awake for a little longer, so that it hears of the end of a connection on which nothing was said. */
+const farewellMs = 500
 /** A program's death shows at its connection first, its reason some ms later; the next attempt is not to meet the same. */
 const lastWordsMs = 500
 
@@ -20,21 +22,29 @@ export interface OpenConnections {
 }
 
 /**
- * A client of a TCP app until its connection to an instance stands; then a tunnel takes over. Nothing is read from it
- * before, so nothing has to be kept.
+ * A client of a TCP app, while it has no connection to an instance: at its beginning, when nothing is read from it, and
+ * later if neither side has said a word. Such a connection costs the app nothing, not even a socket: it gets a new
+ * upstream with its first byte. Once something was said a tunnel keeps both ends.
  */
 export class TcpClient implements Waiter<Hold>, UpstreamUser {
-  readonly #accepted: Socket
+  /** As it was accepted; once an instance was there, as taken over. */
+  #socket: Socket
+  readonly #port: number
   readonly #service: Service
   readonly #open: OpenConnections
-  readonly #startedAt = performance.now()
+  #startedAt = performance.now()
   #route: Route
   #hold: Hold | undefined
   #upstream: Upstream | undefined
   #retried = false
+  #isTakenOver = false
+  #tunnel: Tunnel | undefined
+  /** What came while there was no upstream. */
+  #first: Buffer | undefined
 
-  constructor(accepted: Socket, route: Route, service: Service, open: OpenConnections) {
-    this.#accepted = accepted
+  constructor(accepted: Socket, port: number, route: Route, service: Service, open: OpenConnections) {
+    this.#socket = accepted
+    this.#port = port
     this.#route = route
     this.#service = service
     this.#open = open
@@ -62,32 +72,78 @@ export class TcpClient implements Waiter<Hold>, UpstreamUser {
 
   refused(error: Error): void {
     this.#service.metrics.tunnelsBroken.inc({ code: errorFields(error).code })
-    this.#accepted.resetAndDestroy()
+    this.#socket.resetAndDestroy()
   }
 
   upstreamReady(): void {
-    const hold = this.#hold as Hold
-    const upstream = this.#upstream as Upstream
-    if (this.#accepted.destroyed) {
+    const [hold, upstream] = [this.#hold as Hold, this.#upstream as Upstream]
+    if (this.#socket.destroyed) {
       upstream.user = undefined
       upstream.destroy()
       hold.free()
       return
     }
+    if (!this.#isTakenOver) this.#takeOver()
     const { routes: _, ...around } = this.#service
-    const client = takeOver(this.#accepted, (bytes) => tunnel.fromClient(bytes))
-    const tunnel = new Tunnel(client, upstream, hold, { ...around, route: this.#route })
-    this.#open.sockets.add(client)
+    const tunnel = new Tunnel(this.#socket, upstream, hold, { ...around, route: this.#route })
+    this.#tunnel = tunnel
     this.#open.tunnels.add(tunnel)
-    client.on('drain', () => tunnel.clientDrained())
-    client.on('end', () => tunnel.clientEnded())
+    if (this.#first) {
+      tunnel.fromClient(this.#first)
+      this.#first = undefined
+      this.#socket.resume()
+      return
+    }
+    hold.touch(performance.now(), greetingMs + farewellMs)
+    const timer = setTimeout(() => tunnel.isNew && this.#rest(tunnel), greetingMs)
+    this.#socket.once('close', () => clearTimeout(timer))
+  }
+
+  #takeOver(): void {
+    const client = takeOver(this.#socket, (bytes) => this.#received(bytes))
+    this.#socket = client
+    this.#isTakenOver = true
+    this.#open.sockets.add(client)
+    client.on('drain', () => this.#tunnel?.clientDrained())
+    client.on('end', () => {
+      if (this.#tunnel) this.#tunnel.clientEnded()
+      else client.end()
+    })
     client.on('error', () => {})
     client.on('close', () => {
       this.#open.sockets.delete(client)
-      this.#open.tunnels.delete(tunnel)
-      tunnel.clientGone()
+      if (this.#tunnel) this.#open.tunnels.delete(this.#tunnel)
+      this.#tunnel?.clientGone()
     })
-    hold.touch(performance.now(), greetingMs)
+  }
+
+  #rest(tunnel: Tunnel): void {
+    tunnel.abandon()
+    this.#open.tunnels.delete(tunnel)
+    this.#tunnel = undefined
+  }
+
+  #received(bytes: Buffer): void {
+    if (this.#tunnel) {
+      this.#tunnel.fromClient(bytes)
+      return
+    }
+    this.#first = Buffer.from(bytes)
+    this.#socket.pause()
+    this.#startedAt = performance.now()
+    this.#retried = false
+    this.#goOn()
+  }
+
+  /** To the release that serves now: nothing binds a connection on which nothing was said to another one. */
+  #goOn(): void {
+    const route = this.#service.routes.byPort(this.#port)
+    if (!route) {
+      this.#socket.resetAndDestroy()
+      return
+    }
+    this.#route = route
+    this.#slot()
   }
 
   /** It never stood. Once more, for the instance may have ended just now. */
@@ -98,8 +154,7 @@ export class TcpClient implements Waiter<Hold>, UpstreamUser {
       if (this.#retried) this.refused(hold.goneBecause ?? (error as Error))
       else {
         this.#retried = true
-        this.#route = this.#service.routes.byPort(this.#route.tcpPort as number) ?? this.#route
-        this.#slot()
+        this.#goOn()
       }
     })
   }

@@ -58,7 +58,7 @@ export class TcpPorts {
   #listen(port: number): void {
     const server = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
       const route = this.#service.routes.byPort(port)
-      if (route) new TcpClient(socket, route, this.#service, this.#open)
+      if (route) new TcpClient(socket, port, route, this.#service, this.#open)
       else socket.resetAndDestroy()
     })
     this.#servers.set(port, server)

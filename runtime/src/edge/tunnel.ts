@@ -55,6 +55,8 @@ export class Tunnel implements UpstreamUser, ClientUser, Waiter<Hold> {
   #clientIs: 'open' | 'ended' | 'gone' = 'open'
   #appEnded = false
   #over = false
+  /** Nothing was said yet, and nobody has ended. */
+  isNew = true
   #movedAt = performance.now()
   #leaving: NodeJS.Timeout | undefined
   readonly #patience: IdleCountdown
@@ -76,6 +78,7 @@ export class Tunnel implements UpstreamUser, ClientUser, Waiter<Hold> {
 
   fromClient(bytes: Buffer): boolean {
     if (this.#over) return true
+    this.isNew = false
     if (this.#awake()) this.#send(bytes)
     else {
       this.#unsent.push(Buffer.from(bytes))
@@ -102,6 +105,7 @@ export class Tunnel implements UpstreamUser, ClientUser, Waiter<Hold> {
 
   /** An end is told as a byte is: the app may have something to say to it, and must not keep the connection for ever. */
   clientEnded(): boolean {
+    this.isNew = false
     this.#clientIs = 'ended'
     if (!this.#over && this.#awake()) this.#tellEnd()
     return true
@@ -132,6 +136,7 @@ export class Tunnel implements UpstreamUser, ClientUser, Waiter<Hold> {
     if (this.#hold.state === 'held') this.#hold.egressBytes += length
     else this.#owedBytes += length
     this.#movedAt = performance.now()
+    this.isNew = false
     this.#moved()
   }
 
@@ -144,6 +149,7 @@ export class Tunnel implements UpstreamUser, ClientUser, Waiter<Hold> {
   }
 
   upstreamEnded(): void {
+    this.isNew = false
     this.#appEnded = true
     this.#client.end()
     this.#moved()
@@ -206,6 +212,17 @@ export class Tunnel implements UpstreamUser, ClientUser, Waiter<Hold> {
   refused(error: Error): void {
     this.#waitsSince = undefined
     this.#finish(errorFields(error).code)
+    this.#upstream.destroy()
+  }
+
+  /** Gives the upstream up and leaves the client's connection as it is, for another tunnel. */
+  abandon(): void {
+    this.#over = true
+    clearInterval(this.#leaving)
+    this.#around.metrics.tunnels--
+    this.#patience.stop()
+    this.#freeSlot()
+    this.#upstream.user = undefined
     this.#upstream.destroy()
   }
 
