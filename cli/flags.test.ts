@@ -7,6 +7,7 @@ import {
   environment,
   mebibytes,
   moment,
+  port,
   spares,
   warmUp,
   wholeNumber,
@@ -17,6 +18,18 @@ test('memory is MiB unless it says otherwise', () => {
   assert.deepEqual(['256', '256M', '256MiB', '1G', '2gib'].map(read), [256, 256, 256, 1024, 2048])
   for (const wrong of ['', '3', '-5', '1.5G', '256KB', '1T', '65537'])
     assert.throws(() => read(wrong), /from 32 to 65536 MiB/)
+})
+
+test('a port is for HTTP unless it says otherwise, and TCP may have another one outside', () => {
+  assert.deepEqual(port('3000'), { port: 3_000, protocol: 'http' })
+  assert.deepEqual(port('3000/http'), { port: 3_000, protocol: 'http' })
+  assert.deepEqual(port('6379/tcp'), { port: 6_379, protocol: 'tcp' })
+  assert.deepEqual(port('16379:6379/tcp'), { port: 6_379, protocol: 'tcp', hostPort: 16_379 })
+  for (const wrong of ['', '0', '65536', 'redis', '70000:6379/tcp', '6379/TCP'])
+    assert.throws(() => port(wrong), /from 1 to 65535/, wrong)
+  assert.throws(() => port('443/tls'), /TLS does not end at the edge yet/)
+  assert.throws(() => port('53/udp'), /\/http or \/tcp/)
+  assert.throws(() => port('8080:3000'), /Only TCP apps/)
 })
 
 test('times carry their unit', () => {
