@@ -142,6 +142,7 @@ test('bad input for a deploy is a clear error of three lines with the exit code 
     [[image, '--cpus', '-1'], 'usage', /from 1 to 64/],
     [[image, '--idle', '11s'], 'usage', /from 10ms to 10s/],
     [[image, '--max-awake', '500ms'], 'usage', /from 1s to 24h/],
+    [[image, '--clone', 'cold'], 'usage', /one of warm/],
     [[image, '--concurrency', '20:10'], 'usage', /HARD not below SOFT/],
     [[image, '--secret', 'KEY=value'], 'usage', /on the command line/],
     [[image, '--secret', 'KEY'], 'secret.no_value', /KEY has no value/],

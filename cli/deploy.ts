@@ -12,6 +12,7 @@ import {
   environment,
   mebibytes,
   networks,
+  oneOf,
   port,
   spares,
   warmUp,
@@ -69,6 +70,7 @@ export function deployCommand(program: Command): void {
     .option('--canary <percent>', 'give it that share of the requests, the live release the rest', wholeNumber(1, 99))
     .option('--egress <where>', 'where its own connections may go: all, none, or CIDR,… (default: all)', egress)
     .option('--egress-deny <CIDR,…>', 'where they may not', networks)
+    .option('--clone <how>', "warm: further instances copy the first one's memory (docs/clones.md)", oneOf('warm'))
     .option('--insecure-registry', 'talk to the registry without TLS')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', examples)

@@ -16,6 +16,7 @@ export interface DeployFlags {
   maxBusy?: number
   spares: number | 'auto'
   warm?: { path: string; times: number }
+  clone?: 'warm'
   canary?: number
   egress?: string[]
   egressDeny?: string[]
@@ -38,6 +39,7 @@ export async function deployRequest(image: string, command: string[], flags: Dep
     secrets: flags.secret && (await readSecrets(flags.secret)),
     command: command.length > 0 ? command : undefined,
     warm: flags.warm,
+    clone: flags.clone,
     maxInstances: flags.max,
     spares: flags.spares,
     canary: flags.canary,

@@ -84,6 +84,7 @@ static void on_frame(uint8_t type, const uint8_t *payload, size_t length) {
     case STOP:
       if (length == 4) return program_stop(get32(payload));
       break;
+    case COPY: return copy_apply(payload, length);
     case IDENTITY: return identity_apply(payload, length);
     case LISTENERS: return listeners_send();
     case EXEC_START: return exec_start(payload, length);

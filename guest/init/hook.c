@@ -11,6 +11,7 @@ enum { LONGEST_MS = 5000 };
 static const char *const paths[] = {
   [HOOK_SLEEP] = "/etc/littlecloud/hooks/sleep",
   [HOOK_WAKE] = "/etc/littlecloud/hooks/wake",
+  [HOOK_CLONE] = "/etc/littlecloud/hooks/clone",
 };
 
 static pid_t running;

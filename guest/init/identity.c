@@ -15,6 +15,16 @@ const char *identity_get(const char *key, unsigned index) {
   return 0;
 }
 
+// The old records stay where they are: the program's environment points into them.
+void identity_renew(const uint8_t *payload, size_t length) {
+  char *renewed = malloc(length + records_length + 1);
+  if (!renewed || length == 0 || payload[length - 1] != 0) die("renewed identity");
+  memcpy(renewed, payload, length);
+  memcpy(renewed + length, records, records_length + 1);
+  records = renewed;
+  records_length += length;
+}
+
 void identity_apply(const uint8_t *payload, size_t length) {
   if (records) return say("a second identity was refused");
   records = malloc(length + 1);

@@ -23,10 +23,10 @@ void timer_set(struct source *timer, unsigned first_ms, unsigned every_ms);
 
 // channel.c: the ctl port.
 enum { FRAME_MAX = 1 << 20, FRAME_OUT_MAX = 32 << 10 };
-enum to_guest { IDENTITY = 1, CLOCK, STOP, LISTENERS, EXEC_START, EXEC_INPUT, EXEC_RESIZE, EXEC_KILL, EXEC_CREDIT, HELLO, REST };
+enum to_guest { IDENTITY = 1, CLOCK, STOP, LISTENERS, EXEC_START, EXEC_INPUT, EXEC_RESIZE, EXEC_KILL, EXEC_CREDIT, HELLO, REST, COPY };
 enum to_host {
   WAITING = 0x81, STARTED, LISTENING, CLOCK_ACK, EXITED, FAILED, EXEC_OUTPUT, EXEC_EXIT, EXEC_CREDITED, HELLO_ACK,
-  RESTING, STAY_AWAKE, HOOK_FAILED
+  RESTING, STAY_AWAKE, HOOK_FAILED, COPIED
 };
 void channel_open(void);
 bool channel_send(enum to_host type, const void *head, size_t head_len, const void *body, size_t body_len);
@@ -49,6 +49,7 @@ void presence_update(struct presence *presence, uint32_t events);
 
 // identity.c: the records that make a restored template into an instance.
 void identity_apply(const uint8_t *payload, size_t length);
+void identity_renew(const uint8_t *payload, size_t length); // these records come before the old ones
 const char *identity_get(const char *key, unsigned index);
 
 // clock.c
@@ -109,7 +110,7 @@ bool stay_awake_wanted(void);
 void stay_awake_tell(void);
 
 // hook.c
-enum hook { HOOK_SLEEP = 1, HOOK_WAKE };
+enum hook { HOOK_SLEEP = 1, HOOK_WAKE, HOOK_CLONE };
 bool hook_exists(enum hook hook);
 bool hook_runs(void);
 bool hook_start(enum hook hook, void (*ended)(void)); // false: it could not be started, and `ended` is not called
@@ -119,6 +120,10 @@ bool hook_reaped(pid_t pid, int status);
 void rest_asked(const uint8_t *payload);
 void rest_over(void); // the host has set the clock: the instance is wanted
 void rest_forget(void); // the host that asked is gone
+
+// copy.c and connections.c
+void copy_apply(const uint8_t *payload, size_t length);
+void connections_reset(void);
 
 // reap.c: every child that ended.
 void reap_open(void);

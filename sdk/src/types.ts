@@ -26,6 +26,8 @@ export interface DeployRequest {
   command?: string[] | undefined
   /** The request that warms a new instance up. */
   warm?: { path: string; times: number } | undefined
+  /** Further instances are copies of the first one's warmed memory: read docs/clones.md first. */
+  clone?: 'warm' | undefined
   maxInstances?: number | undefined
   spares?: number | 'auto' | undefined
   /**

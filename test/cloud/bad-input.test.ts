@@ -129,6 +129,7 @@ test('flags and names that cannot be are refused before anything is done', async
     [[hello, '--cpus', '1e9'], 'usage', /from 1 to 64/],
     [[hello, '--idle', '1h'], 'usage', /from 10ms to 10s/],
     [[hello, '--max-awake', '25h'], 'usage', /from 1s to 24h/],
+    [[hello, '--clone', 'cold'], 'usage', /one of warm/],
     [[hello, '--concurrency', '0'], 'usage', /from 1 to 10000/],
     [[hello, '--max', '-1'], 'usage', /from 1 to 1000/],
     [[hello, '--no-such-flag'], 'usage', /unknown option '--no-such-flag'/],

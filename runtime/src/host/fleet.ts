@@ -9,8 +9,9 @@ import { AppOnNode, type Wanted } from './app-on-node.ts'
 import { endInstance } from './end.ts'
 import type { Instance, Wake } from './instance.ts'
 import { watchHealth } from './liveness.ts'
-import { removeInstance, type Started, startInstance } from './start.ts'
+import { removeInstance, type Started } from './start.ts'
 import { AppCrashed, InstanceEnded, NoMemoryOnNode } from './start-errors.ts'
+import { startOrCopy } from './start-or-copy.ts'
 import type { HostTools } from './tools.ts'
 
 /** Starts compete with users' requests for the same cores. */
@@ -72,6 +73,7 @@ export class Fleet extends EventEmitter<{
     for (const { number } of wanted.ready.filter(isNew)) app.failures.forget(number)
     app.starts.callOff(new Set(wanted.ready.map(({ number }) => number)))
     app.wanted = wanted
+    this.#forgetWarmCopies(app)
     for (const instance of app.instances) this.#watchHealth(app, instance) // those that were adopted before
     this.#reconcile(app)
   }
@@ -83,6 +85,7 @@ export class Fleet extends EventEmitter<{
     app.starts.callOff(new Set())
     app.undecided = false
     app.wanted = undefined
+    this.#forgetWarmCopies(app)
     this.#reconcile(app)
     while (app.starts.count > 0 || app.ending > 0) {
       await new Promise((resolve) => this.once('changed', () => resolve(undefined)))
@@ -137,6 +140,12 @@ export class Fleet extends EventEmitter<{
     return app
   }
 
+  #forgetWarmCopies({ team, name, wanted }: AppOnNode) {
+    this.#tools.warmCopies
+      .keepOnly(team, name, wanted?.ready ?? [])
+      .catch((error: unknown) => this.#tools.log.error(error, 'warm memory could not be removed'))
+  }
+
   #reconcileAll() {
     for (const app of this.#apps.values()) this.#reconcile(app)
   }
@@ -185,7 +194,7 @@ export class Fleet extends EventEmitter<{
     if (!this.#tools.admits(release.team)) throw new ForeignOnEmulated(release.team)
     const freeMib = Math.floor(freemem() / MIB) - reservedMib
     if (freeMib < release.memoryMib) throw new NoMemoryOnNode(release.memoryMib, Math.max(0, freeMib))
-    return startInstance(release, this.#tools, signal)
+    return startOrCopy(release, this.#tools, signal)
   }
 
   #startFailed(app: AppOnNode, release: Release, error: Error) {

@@ -37,6 +37,7 @@ import { Secrets } from './secrets.ts'
 import { announceSoftState } from './soft-state.ts'
 import type { HostTools } from './tools.ts'
 import { UsageSender } from './usage-sender.ts'
+import { WarmCopies } from './warm-copies.ts'
 
 /** User ids of templates being built; instances' are above start.ts' firstUid. */
 const templateUid = 1_999_999
@@ -63,6 +64,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   const meter = Meter.open({ dir: join(dataDir, 'usage'), node, isolation: machine.isolation })
   const boost = await Boost.start(cachePaths().jailBoost, log)
   const templates = await openTemplates(config, machine, network)
+  const warmCopies = await WarmCopies.open(join(dataDir, 'warm'))
   const images = new ImageCache(join(dataDir, 'images'), config.control)
   const secrets = await Secrets.open(cluster, clusterKey, join(dataDir, 'state', 'secrets.json'))
   const logs = new LogShipper(cluster, { node, dir: join(dataDir, 'logs') })
@@ -74,6 +76,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
     accelerator: machine.accelerator,
     admits: (team) => admits({ isolation: machine.isolation, foreignOnEmulated: config.foreignOnEmulated }, team),
     templates,
+    warmCopies,
     network,
     meter,
     boost,
@@ -154,6 +157,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
       await secrets[Symbol.asyncDispose]()
       await announced
       templates.close()
+      await warmCopies[Symbol.asyncDispose]()
       boost?.close()
       await logs.close()
       await sender.stop()

@@ -9,7 +9,8 @@ import type { Release } from '../model/release.ts'
 import type { BuildReason, Template } from '../template/store.ts'
 import type { Identity } from '../vm/guest-identity.ts'
 import { restoreArguments } from '../vm/machine.ts'
-import { MicroVm } from '../vm/micro-vm.ts'
+import { MicroVm, type VmSpec } from '../vm/micro-vm.ts'
+import { copyVm } from '../vm/resume.ts'
 import { restoreState } from '../vm/snapshot.ts'
 import { awaitHealthy } from './await-healthy.ts'
 import { Instance } from './instance.ts'
@@ -19,6 +20,7 @@ import { type InstanceRecord, writeRecord } from './record.ts'
 import { stopSignalNumber } from './signals.ts'
 import { StartCalledOff } from './start-errors.ts'
 import type { HostTools } from './tools.ts'
+import type { Warmed } from './warm-copies.ts'
 import { warmUp } from './warm-up.ts'
 
 const run = promisify(execFile)
@@ -50,14 +52,9 @@ export async function startInstance(release: Release, tools: HostTools, signal: 
 
   let begun = performance.now()
   let built: BuildReason | undefined
-  const rootPath = await tools.rootOf(release.image.digest)
-  const { digest } = release.image
-  const template = await tools.templates.get(
-    { digest, rootPath, memoryMib: release.memoryMib, cpus: release.cpus },
-    (reason) => {
-      built = reason
-    },
-  )
+  const template = await templateOf(release, tools, (reason) => {
+    built = reason
+  })
   tell('template', templateSteps[built ?? 'there'], begun)
 
   if (signal.aborted) throw new StartCalledOff()
@@ -92,6 +89,16 @@ export async function startInstance(release: Release, tools: HostTools, signal: 
   }
 }
 
+/** `onBuild` is called only if it was not there. */
+export async function templateOf(
+  { image: { digest }, memoryMib, cpus }: Release,
+  tools: HostTools,
+  onBuild?: (reason: BuildReason) => void,
+): Promise<Template> {
+  const rootPath = await tools.rootOf(digest)
+  return tools.templates.get({ digest, rootPath, memoryMib, cpus }, onBuild)
+}
+
 const templateSteps = {
   there: 'template is there',
   missing: 'booted the image up to its first instruction',
@@ -111,9 +118,16 @@ async function warm(instance: Instance, port: number, release: Release, signal: 
 }
 
 /** The keeper that an instance has while it starts. */
-const starter = 'start'
+export const starter = 'start'
 
-async function restore(id: InstanceId, release: Release, template: Template, tools: HostTools): Promise<Started> {
+/** The microVM of a new instance, running: at its image's first instruction, or as a copy of what was warmed up. */
+export async function restore(
+  id: InstanceId,
+  release: Release,
+  template: Template,
+  tools: HostTools,
+  warmed?: Warmed,
+): Promise<Started> {
   const { team, app } = release
   const dir = join(tools.instancesDir, id)
   const link = await tools.network.attach(id, team, release.egress)
@@ -122,7 +136,7 @@ async function restore(id: InstanceId, release: Release, template: Template, too
     await mkdir(dir, { recursive: true, mode: 0o700 })
     undo.push(() => rm(dir, { recursive: true, force: true }))
     const scratch = join(dir, 'scratch')
-    await run('cp', ['--sparse=always', '--reflink=auto', template.scratchPath, scratch])
+    if (!warmed) await run('cp', ['--sparse=always', '--reflink=auto', template.scratchPath, scratch])
     const cgroups = await tools.cgroups.create(id, release.memoryMib)
     undo.push(() => tools.cgroups.remove(id))
     const record: InstanceRecord = {
@@ -143,7 +157,7 @@ async function restore(id: InstanceId, release: Release, template: Template, too
       ready: false,
     }
     await writeRecord(dir, record)
-    const vm = await MicroVm.start({
+    const spec: VmSpec = {
       dir,
       uid: record.uid,
       cgroups,
@@ -155,16 +169,13 @@ async function restore(id: InstanceId, release: Release, template: Template, too
       sealedRam: template.ramPath,
       accelerator: template.shape.accelerator,
       args: restoreArguments(template.shape),
-    })
+    }
+    const vm = warmed
+      ? (await copyVm({ from: warmed.path, spec, ...warmed.secret })).vm
+      : await fromTemplate(spec, template)
     undo.push(() => vm.kill().then(() => vm.process.gone()))
     record.process = vm.process.identity
     await writeRecord(dir, record)
-    const state = openSync(template.statePath, 'r')
-    try {
-      await restoreState(vm.qmp, state)
-    } finally {
-      closeSync(state)
-    }
     const instance = new Instance({ record, vm, state: 'starting', meter: tools.meter, boost: tools.boost })
     const lastLines = new LastLines()
     connectLogs(instance, lastLines, tools)
@@ -174,6 +185,21 @@ async function restore(id: InstanceId, release: Release, template: Template, too
     for (const step of undo.reverse())
       await step().catch((cause) => tools.log.warn({ cause, id }, 'clean-up after a failed start'))
     throw error
+  }
+}
+
+async function fromTemplate(spec: VmSpec, template: Template): Promise<MicroVm> {
+  const vm = await MicroVm.start(spec)
+  const state = openSync(template.statePath, 'r')
+  try {
+    await restoreState(vm.qmp, state)
+    return vm
+  } catch (error) {
+    await vm.kill()
+    await vm.process.gone()
+    throw error
+  } finally {
+    closeSync(state)
   }
 }
 

@@ -21,6 +21,7 @@ export async function sweepHost({ node, subnet, dataDir }: HostConfig): Promise<
     await rm(join(instances, folder), { recursive: true, force: true })
   }
   await endStrayLaunchers(dataDir, new Set())
+  await rm(join(dataDir, 'warm'), { recursive: true, force: true })
   if (folders.length > 0) found.push(count(folders.length, 'instance'))
   const network = await HostNetwork.open({ node, subnet })
   const taps = await network.list()

@@ -9,6 +9,7 @@ import type { Cgroups } from './cgroup.ts'
 import type { LogShipper } from './log-shipper.ts'
 import type { Meter } from './meter.ts'
 import type { HostNetwork } from './network.ts'
+import type { WarmCopies } from './warm-copies.ts'
 
 /** What the parts of a host agent work with; made once, in host.ts. */
 export interface HostTools {
@@ -19,6 +20,7 @@ export interface HostTools {
   /** Whether this machine runs the team's programs. */
   admits(team: TeamId): boolean
   templates: TemplateStore
+  warmCopies: WarmCopies
   network: HostNetwork
   meter: Meter
   boost: Boost | undefined

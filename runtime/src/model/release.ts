@@ -66,6 +66,8 @@ export const Release = z.object({
   maxInstances: z.number().int().positive(),
   /** Further instances parked ahead of need; 'auto' follows the bursts that the app has shown. */
   spares: z.union([z.literal('auto'), z.number().int().nonnegative()]),
+  /** Further instances are copies of the first one's memory once that is warmed up. */
+  clone: z.literal('warm').optional(),
   warm: z.object({ path: z.string(), times: z.number().int() }).optional(),
   egress: Egress.prefault({}),
   /** How long a request may wait for an instance, ms. */

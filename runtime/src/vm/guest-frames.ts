@@ -13,6 +13,7 @@ export const toGuest = {
   execCredit: 0x09,
   hello: 0x0a,
   rest: 0x0b,
+  copy: 0x0c,
 } as const
 
 export const toHost = {
@@ -29,6 +30,7 @@ export const toHost = {
   resting: 0x8b,
   stayAwake: 0x8c,
   hookFailed: 0x8d,
+  copied: 0x8e,
 } as const
 
 /** No guest frame is longer than 32 KiB; the protocol's own bound is what memory a hostile guest may make us hold. */

@@ -63,6 +63,19 @@ export function encodeIdentity(identity: Identity): Buffer {
   return payload
 }
 
+/** What a copy of an instance has of its own; all else it shares with the original. */
+export type Renewal = Pick<Identity, 'entropy' | 'ip'>
+
+/** The payload of `copy`: records as those of an identity. */
+export function encodeRenewal({ entropy, ip }: Renewal): Buffer {
+  const records: Record[] = [
+    ['entropy', Buffer.from(entropy).toString('hex')],
+    ['time', String(BigInt(Date.now()) * 1_000_000n)],
+  ]
+  if (ip !== undefined) records.push(['ip', ip])
+  return encodeRecords(records)
+}
+
 type Record = [key: string, value: string]
 
 /** A NUL would end a record early and let its rest pass for another; no path, argument or variable can hold one anyway. */

@@ -37,7 +37,7 @@ export function decodeExit(payload: Buffer): GuestExit {
   return { code: payload.readInt32LE(0), signal: payload.readInt32LE(4), outOfMemory: payload[8] === 1 }
 }
 
-const hooks: Record<number, string> = { 1: 'sleep', 2: 'wake' }
+const hooks: Record<number, string> = { 1: 'sleep', 2: 'wake', 3: 'clone' }
 
 export function decodeHookFailure(payload: Buffer): [hook: string, code: number] {
   need(payload, 5, 'hook failed')

@@ -3,11 +3,12 @@ import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { GuestClock } from './guest-clock.ts'
 import { GuestProtocolError, GuestTimeout, GuestUnreachable } from './guest-errors.ts'
+import type { GuestEvents, LogStream } from './guest-events.ts'
 import { ExecSession, type ExecStart } from './guest-exec.ts'
 import { GuestFlow } from './guest-flow.ts'
 import { FrameReader, frame, toGuest, toHost, u32 } from './guest-frames.ts'
 import { GuestGreeting } from './guest-greeting.ts'
-import { encodeIdentity, type Identity } from './guest-identity.ts'
+import { encodeIdentity, encodeRenewal, type Identity, type Renewal } from './guest-identity.ts'
 import {
   decodeExit,
   decodeHookFailure,
@@ -19,28 +20,7 @@ import {
 import { GuestRest } from './guest-rest.ts'
 import { connectPort } from './guest-socket.ts'
 
-export type { ExecSession, ExecStart, GuestExit, GuestListener, Identity }
-
-export type LogStream = 'stdout' | 'stderr'
-
-export interface GuestEvents {
-  waiting: []
-  started: [pid: number]
-  listeners: [listeners: GuestListener[]]
-  exited: [exit: GuestExit]
-  /** Why the program could not be started, and a shell's code for it: 127 not found, 126 not executable, 125 before that. */
-  failed: [sentence: string, code: number]
-  /** Whether files inside keep it awake: at each change, and once to every new host. */
-  stayAwake: [wanted: boolean]
-  /** A hook of the image did not end well: a shell's exit code, or −1 if it took too long. */
-  hookFailed: [hook: string, code: number]
-  /** Bytes of the program's output, the listener's to keep. */
-  log: [stream: LogStream, bytes: Buffer]
-  /** Output that was lost here because nobody read it. */
-  dropped: [byteCount: number]
-  /** Once, and nothing comes after it. */
-  closed: [reason: GuestUnreachable | GuestProtocolError]
-}
+export type { ExecSession, ExecStart, GuestExit, GuestListener, Identity, LogStream }
 
 /**
  * The host's end of spec/guest-protocol.md. A new one may be made on the same sockets after the process of an older
@@ -95,6 +75,13 @@ export class GuestChannel implements AsyncDisposable {
     this.#send(frame(toGuest.identity, encodeIdentity(identity)))
   }
 
+  /** Makes a copy of another instance one of its own; resolves when its clone hook is over. */
+  async becomeOwn(renewal: Renewal, deadlineMs = this.#deadlineMs): Promise<void> {
+    const copied = this.#next('copied', 'sign of having become its own', deadlineMs)
+    this.#send(frame(toGuest.copy, encodeRenewal(renewal)))
+    await copied
+  }
+
   /** Sets the guest's clock to now. The message has been written when this returns; resolves with the ms it took. */
   setClock(deadlineMs = this.#deadlineMs): Promise<number> {
     if (this.#closed) return Promise.reject(this.#closed)
@@ -104,10 +91,7 @@ export class GuestChannel implements AsyncDisposable {
     return set
   }
 
-  /**
-   * Before a stop: resolves once the guest's sleep hook is over, at once if files keep it awake (`stayAwake` is told then;
-   * `regardless` makes them count no more), and when a clock is set: that calls the question off.
-   */
+  /** Before a stop: resolves when the sleep hook is over, or files keep it awake (unless `regardless`), or a clock is set. */
   rest(regardless: boolean, deadlineMs = this.#deadlineMs): Promise<void> {
     if (this.#closed) return Promise.reject(this.#closed)
     return this.#rest.ask(regardless, deadlineMs)
@@ -237,6 +221,9 @@ export class GuestChannel implements AsyncDisposable {
         need(payload, 1, 'stay awake')
         this.#events.emit('stayAwake', payload[0] !== 0)
         return
+      case toHost.copied:
+        this.#events.emit('copied')
+        return
       case toHost.hookFailed:
         this.#events.emit('hookFailed', ...decodeHookFailure(payload))
         return
@@ -273,7 +260,11 @@ export class GuestChannel implements AsyncDisposable {
   }
 
   /** The next event of that name; fails with the channel's end or at the deadline. */
-  #next<K extends 'waiting' | 'listeners'>(name: K, awaited: string, deadlineMs: number): Promise<GuestEvents[K]> {
+  #next<K extends 'waiting' | 'listeners' | 'copied'>(
+    name: K,
+    awaited: string,
+    deadlineMs: number,
+  ): Promise<GuestEvents[K]> {
     const { promise, resolve, reject } = Promise.withResolvers<GuestEvents[K]>()
     if (this.#closed) return Promise.reject(this.#closed)
     const onEvent = (...values: GuestEvents[K]) => resolve(values)

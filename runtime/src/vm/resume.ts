@@ -14,16 +14,27 @@ export interface ResumeTiming {
   stateMs: number
 }
 
+type What = ImageSecret & { from: string; spec: VmSpec }
+
 /**
  * Makes a paused microVM of what `suspendVm` wrote: `cont` is all it still needs. Its scratch file is made anew at
  * `spec.files.scratch`. The image is used up when this resolves; before that nothing has run, so that after a failure
  * (also of this whole process) it can be tried again. Throws SuspendedImageCorrupt or SuspendedImageDoesNotFit.
  */
-export async function resumeVm({
-  from,
-  spec,
-  ...secret
-}: ImageSecret & { from: string; spec: VmSpec }): Promise<{ vm: MicroVm; timing: ResumeTiming }> {
+export async function resumeVm(what: What): Promise<{ vm: MicroVm; timing: ResumeTiming }> {
+  const resumed = await copyVm(what)
+  try {
+    await rm(what.from)
+  } catch (error) {
+    await end(resumed.vm)
+    await rm(what.spec.files.scratch!.path, { force: true })
+    throw error
+  }
+  return resumed
+}
+
+/** As `resumeVm`, but the image stays: for warm clones alone, whose owner asked for several of one memory. */
+export async function copyVm({ from, spec, ...secret }: What): Promise<{ vm: MicroVm; timing: ResumeTiming }> {
   const begun = performance.now()
   const scratchPath = spec.files.scratch!.path
   await using image = await SuspendedImage.open(from, secret)
@@ -37,7 +48,6 @@ export async function resumeVm({
     const started = performance.now()
     try {
       const timing = await restoreInto(vm, image, started)
-      await rm(from)
       return { vm, timing: { processMs: started - begun, ...timing } }
     } catch (error) {
       await end(vm)

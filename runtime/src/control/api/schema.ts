@@ -43,6 +43,7 @@ const Settings = z.strictObject({
   warm: z
     .strictObject({ path: text(2_048).regex(/^\/[!-~]*$/, 'must be a path that begins with /'), times: within(0, 100) })
     .optional(),
+  clone: z.literal('warm').optional(),
   maxInstances: within(1, 1_000).optional(),
   spares: z.union([z.literal('auto'), within(0, 100)]).default('auto'),
   egress: Egress.prefault({}),

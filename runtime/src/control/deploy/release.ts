@@ -92,6 +92,7 @@ function releaseOf(plan: Plan, image: Imported, number: number, createdAt: numbe
     spares: settings.spares,
     ...(settings.warm && { warm: settings.warm }),
     egress: settings.egress,
+    ...(settings.clone && { clone: settings.clone }),
     wakeDeadlineMs,
     startDeadlineMs,
   }

@@ -1,6 +1,8 @@
 """Works on after its replies: a job is a file in the folder that keeps an instance awake, from before the reply to its end."""
 
 import json
+import random
+import signal
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +27,11 @@ def begin(ms: int):
     job.touch()  # the last thing before the reply
 
 
+def reseed(*_):
+    random.seed()
+    Path("/tmp/reseeded").touch()
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -32,12 +39,14 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         if url.path == "/job":
             begin(int(parse_qs(url.query)["ms"][0]))
+        if url.path == "/wait":
+            time.sleep(int(parse_qs(url.query)["ms"][0]) / 1000)
         if url.path == "/forget":
             (AWAKE / "forgotten").touch()
         if url.path == "/clean":
             (AWAKE / "forgotten").unlink()
         hooks = HOOKS.read_text().splitlines() if HOOKS.exists() else []
-        body = json.dumps({**counts, "hooks": hooks}).encode()
+        body = json.dumps({**counts, "hooks": hooks, "random": random.random()}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -45,4 +54,5 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+signal.signal(signal.SIGUSR1, reseed)
 ThreadingHTTPServer(("0.0.0.0", 8000), Handler).serve_forever()
