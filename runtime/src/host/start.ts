@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, openSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type InstanceId, newId } from '../core/ids.ts'
 import type { Release } from '../model/release.ts'
@@ -105,13 +106,19 @@ const templateSteps = {
   damaged: 'the template was damaged on disk: booted the image again up to its first instruction',
 } as const
 
+/** PostgreSQL opens its port some time before it takes its first query; parked at once it would refuse the first client. */
+const settleMs = 3_000
+
 /** Its HEALTHCHECK passes first, if it has one, and is warm-up enough unless the person asked for more. */
 async function warm(instance: Instance, port: number, release: Release, signal: AbortSignal): Promise<string> {
   const { record } = instance
   const health = await awaitHealthy(instance, port, release, signal)
   if (health) record.keepConnections = health.keepConnections
   if (health && !release.warm) return 'HEALTHCHECK: healthy'
-  if (release.tcp) return 'nothing is sent: bytes of ours could mean anything to it'
+  if (release.tcp) {
+    await delay(settleMs)
+    return 'nothing is sent: bytes of ours could mean anything to it'
+  }
   const { keepConnections, requests } = await warmUp(record.address, port, release)
   record.keepConnections = keepConnections
   return `${health ? 'HEALTHCHECK: healthy, ' : ''}${requests} warm-up requests`
