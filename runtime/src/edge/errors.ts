@@ -135,3 +135,12 @@ export class BadReply extends LittleError {
   readonly status = 502
   readonly hint = 'The app must answer in HTTP/1.1: check that -p names its HTTP port'
 }
+
+export class NodeSilent extends LittleError {
+  readonly code = 'edge.node_silent'
+  readonly status = 504
+  readonly hint = 'The request may have been carried out, so look before repeating it; little status shows the nodes'
+  constructor(afterMs: number) {
+    super(`the machine that the app runs on has been silent for more than ${afterMs / 1000} s`)
+  }
+}

@@ -1,6 +1,6 @@
 import type { Grant } from '../fabric/hold.ts'
 import type { Client, ClientUser } from './client.ts'
-import { AppClosed, AppUnreachable, BadReply, BadRequest } from './errors.ts'
+import { AppClosed, AppUnreachable, BadReply, BadRequest, NodeSilent } from './errors.ts'
 import type { RequestHead } from './head.ts'
 import type { Hold } from './hold.ts'
 import type { Metrics } from './metrics.ts'
@@ -8,6 +8,7 @@ import { Reply, type ReplyOwner } from './reply.ts'
 import { RequestBody } from './request-body.ts'
 import type { Route } from './routes.ts'
 import { type Arrival, timingHeaders } from './server-timing.ts'
+import { givenUpAfterMs } from './silence.ts'
 import type { Counted } from './traffic.ts'
 import type { Upstream, UpstreamUser } from './upstream.ts'
 import type { Waiter } from './waiting-room.ts'
@@ -198,6 +199,10 @@ export class Exchange implements Waiter<Hold>, UpstreamUser, ClientUser, ReplyOw
     const untouched = this.#state === 'connecting'
     const unanswered = this.#state === 'asked' && !this.#reply.partial && this.#canRepeat
     if (!this.#retried && (untouched || unanswered)) this.#retry(true)
+  }
+
+  upstreamGivenUp(): void {
+    this.fail(new NodeSilent(givenUpAfterMs))
   }
 
   /** The client's connection is no more: what the instance still does for it is of no use. */

@@ -8,6 +8,7 @@ import type { Hold } from './hold.ts'
 import type { LinkEvents, NodeLink } from './node-link.ts'
 import { Nodes } from './nodes.ts'
 import type { Route } from './routes.ts'
+import { Silence } from './silence.ts'
 import type { Upstreams } from './upstreams.ts'
 
 /** All holds of this edge: the edge's side of fabric/hold.ts. */
@@ -19,6 +20,7 @@ export class Holds implements LinkEvents, Surroundings {
   #nextId = 1
   readonly #upstreams: Upstreams
   readonly #sweep: NodeJS.Timeout
+  readonly #silence = new Silence(() => this.#byId.values().map(({ hold }) => hold))
 
   constructor(edge: EdgeId, upstreams: Upstreams, log: Logger) {
     this.nodes = new Nodes(edge, this, log)
@@ -51,6 +53,7 @@ export class Holds implements LinkEvents, Surroundings {
 
   close(): void {
     clearInterval(this.#sweep)
+    this.#silence[Symbol.dispose]()
     for (const app of this.#apps.values()) app.close(new AppUnreachable('this edge is ending'))
     for (const { hold } of this.#byId.values())
       hold.link.send({ type: 'letGo', hold: hold.grant.hold, usage: hold.usage() })

@@ -18,6 +18,7 @@ const firstRetryMs = 50
 const lastRetryMs = 1_000
 /** Two renewals and more without an answer: another machine is gone, or cut off. On one machine its socket would close. */
 const farSilenceMs = 2_500
+const connectTimeoutMs = 3_000
 const maxLineBytes = 1024 * 1024
 
 export interface LinkEvents {
@@ -59,6 +60,11 @@ export class NodeLink {
     this.#dial()
   }
 
+  /** How long another machine has said nothing and cannot be reached; 0 while it can, and on this machine. */
+  silentMs(now: number): number {
+    return this.connected || !this.#address.tcp ? 0 : now - this.#heardAt
+  }
+
   send(message: EdgeMessage): void {
     this.#stream?.write(`${JSON.stringify(message)}\n`)
   }
@@ -77,10 +83,18 @@ export class NodeLink {
     this.#stream = stream
     this.#partial = ''
     stream.setDefaultEncoding('utf8')
-    stream.once(readyEvent, () => this.#hello())
+    // A machine that is dark answers no connect; the kernel's own patience with it is minutes.
+    const late = setTimeout(() => stream.destroy(), connectTimeoutMs)
+    stream.once(readyEvent, () => {
+      clearTimeout(late)
+      this.#hello()
+    })
     stream.on('data', (bytes: Buffer) => this.#received(bytes.toString('utf8')))
     stream.on('error', (error) => this.#log.debug({ node: this.node, err: error }, 'the way to the agent failed'))
-    stream.once('close', () => this.#lost())
+    stream.once('close', () => {
+      clearTimeout(late)
+      this.#lost()
+    })
   }
 
   #hello(): void {

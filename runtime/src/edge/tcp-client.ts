@@ -163,4 +163,5 @@ export class TcpClient implements Waiter<Hold>, UpstreamUser {
   upstreamDrained(): void {}
   upstreamEnded(): void {}
   upstreamDoubted(): void {}
+  upstreamGivenUp(): void {}
 }

@@ -2,12 +2,14 @@ import type { Socket } from 'node:net'
 import { errorFields } from '../core/errors.ts'
 import type { Home } from './bound-room.ts'
 import type { ClientUser } from './client.ts'
+import { NodeSilent } from './errors.ts'
 import type { Hold } from './hold.ts'
 import type { Holds } from './holds.ts'
 import { IdleCountdown } from './idle.ts'
 import { linger } from './linger.ts'
 import type { Metrics } from './metrics.ts'
 import type { Route } from './routes.ts'
+import { givenUpAfterMs } from './silence.ts'
 import type { Upstream, UpstreamUser } from './upstream.ts'
 import type { Waiter } from './waiting-room.ts'
 
@@ -243,6 +245,10 @@ export class Tunnel implements UpstreamUser, ClientUser, Waiter<Hold> {
 
   /** Its machine is silent: nobody else can go on with what this connection has begun. */
   upstreamDoubted(): void {}
+
+  upstreamGivenUp(): void {
+    this.#upstream.socket.destroy(new NodeSilent(givenUpAfterMs))
+  }
 
   /** A tunnel begins with an open connection. */
   upstreamReady(): void {}

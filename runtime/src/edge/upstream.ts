@@ -21,6 +21,8 @@ export interface UpstreamUser {
   upstreamClosed(error: Error | undefined): void
   /** Its machine does not answer any more: what may be repeated is better asked elsewhere. */
   upstreamDoubted(): void
+  /** Nothing has come of it for very long, nor anything else from its machine. */
+  upstreamGivenUp(): void
 }
 
 /** One connection to an instance. At most one exchange or tunnel uses it at a time. */
@@ -32,6 +34,7 @@ export class Upstream {
   restsSince = 0
   #error: Error | undefined
   #buffer: Buffer
+  #quiet = { bytesRead: -1, looks: 0 }
 
   /** `shared`: its user has no need to lend what it reads. */
   constructor(pool: Pool, shared: boolean) {
@@ -78,6 +81,13 @@ export class Upstream {
 
   get connecting(): boolean {
     return this.socket.connecting
+  }
+
+  /** How many of these looks in a row have found no new byte. */
+  quietLooks(): number {
+    const { bytesRead } = this.socket
+    this.#quiet = { bytesRead, looks: bytesRead === this.#quiet.bytesRead ? this.#quiet.looks + 1 : 0 }
+    return this.#quiet.looks
   }
 
   /** Somebody goes on using what was read last: the next read goes elsewhere. */

@@ -83,6 +83,11 @@ export class Pool {
     for (const upstream of [...this.open]) upstream.user?.upstreamDoubted()
   }
 
+  /** Ends what has brought no byte in so many looks. */
+  giveUpQuiet(looks: number): void {
+    for (const upstream of [...this.open]) if (upstream.quietLooks() >= looks) upstream.user?.upstreamGivenUp()
+  }
+
   destroy(): void {
     for (const upstream of [...this.open]) upstream.destroy()
   }

@@ -41,7 +41,15 @@ async function adopt(dir: string, record: InstanceRecord, tools: HostTools): Pro
   const { running } = await vm.qmp.execute('query-status')
   const interval = tools.meter.leftOpen.find(({ instance }) => instance === record.id)
   const state = running ? 'running' : 'parked'
-  const instance = new Instance({ record, vm, state, meter: tools.meter, boost: tools.boost, interval })
+  const instance = new Instance({
+    record,
+    vm,
+    state,
+    meter: tools.meter,
+    boost: tools.boost,
+    cgroups: tools.cgroups,
+    interval,
+  })
   const lastLines = new LastLines()
   connectLogs(instance, lastLines, tools)
   instance.adopted(Date.now() * 1000)

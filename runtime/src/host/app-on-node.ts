@@ -54,16 +54,20 @@ export class AppOnNode {
     return this.instances.filter(({ record }) => record.release === release)
   }
 
-  /** What is there or comes, without what is to be replaced. */
+  /** What is there or comes, without what is to be replaced, or may have to be. */
   count(release: number): number {
-    return this.of(release).filter(isWell).length + this.starts.of(release)
+    return this.there(release) + this.starts.of(release)
+  }
+
+  there(release: number): number {
+    return this.of(release).filter(isPrompt).length
   }
 
   /** Instances of the release that can be asked: the awake ones first, then the oldest, so that extras come to rest. */
   usable(release: number): Instance[] {
     const rank = (instance: Instance) => (instance.state === 'running' ? 0 : instance.state === 'stopping' ? 1 : 2)
     return this.of(release)
-      .filter(isWell)
+      .filter(isPrompt)
       .filter(({ state }) => state === 'running' || state === 'stopping' || state === 'parked')
       .sort((a, b) => rank(a) - rank(b) || a.record.createdAt - b.record.createdAt)
   }
@@ -128,3 +132,5 @@ export class AppOnNode {
 }
 
 const isWell = ({ health }: Instance) => health !== 'unhealthy'
+/** One that is late in waking may yet come: it stays, and another one is started beside it. */
+const isPrompt = (instance: Instance) => isWell(instance) && !instance.isLate

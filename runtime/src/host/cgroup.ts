@@ -71,6 +71,17 @@ export class Cgroups {
     for (const folder of this.#folders(id)) await removeGroup(folder)
   }
 
+  /** The limit, MiB, if the kernel has killed a process of the group for having reached it. */
+  async outOfMemory(id: string): Promise<number | undefined> {
+    const tree = this.#parents.find(({ controllers }) => controllers.includes('memory'))
+    if (!tree) return undefined
+    const [events, limit] =
+      tree.version === 2 ? ['memory.events', 'memory.max'] : ['memory.oom_control', 'memory.limit_in_bytes']
+    const kills = /^oom_kill (\d+)$/m.exec(await readFile(join(tree.path, id, events!), 'utf8'))?.[1]
+    if (!Number(kills)) return undefined
+    return Number(await readFile(join(tree.path, id, limit!), 'utf8')) / MIB
+  }
+
   /** The ids of all groups of this node, whoever made them. */
   async list(): Promise<string[]> {
     const entries = await readdir(this.#parents[0]!.path, { withFileTypes: true })

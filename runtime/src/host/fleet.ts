@@ -8,9 +8,10 @@ import { ForeignOnEmulated } from '../model/team.ts'
 import { AppOnNode, type Wanted } from './app-on-node.ts'
 import { endInstance } from './end.ts'
 import type { Instance, Wake } from './instance.ts'
+import { WakeFailed } from './instance-errors.ts'
 import { watchHealth } from './liveness.ts'
 import { removeInstance, type Started } from './start.ts'
-import { AppCrashed, InstanceEnded, NoMemoryOnNode } from './start-errors.ts'
+import { AppCrashed, InstanceEnded, NoMemoryOnNode, OutOfMemory } from './start-errors.ts'
 import { startOrCopy } from './start-or-copy.ts'
 import type { HostTools } from './tools.ts'
 
@@ -170,8 +171,11 @@ export class Fleet extends EventEmitter<{
         (started) => {
           app.failures.over(number)
           this.emit('startEnded', performance.now() - begun)
-          if (this.#closed || signal.aborted) return removeInstance(started.instance, this.#tools)
+          // One that was late has woken after all: it is the app, and has its memory.
+          const tooMany = app.there(number) >= release.maxInstances
+          if (this.#closed || signal.aborted || tooMany) return removeInstance(started.instance, this.#tools)
           this.#join(app, started)
+          this.#replaceLate(app, release)
           this.emit('available', app.team, app.name)
           return undefined
         },
@@ -214,11 +218,27 @@ export class Fleet extends EventEmitter<{
     })
     instance.on('woke', (wake) => this.emit('woke', wake))
     instance.on('broken', (error) => this.#broken(app, instance, error))
-    instance.vm.guest.on('exited', ({ code, signal }) => {
+    instance.on('late', () => {
+      this.#tools.log.warn({ instance: instance.id }, 'it wakes late: another instance is started')
+      this.#reconcile(app)
+    })
+    instance.vm.guest.on('exited', ({ code, signal, outOfMemory }) => {
       const end = signal > 0 ? `signal ${signal}` : `exit code ${code}`
-      setTimeout(() => instance.fail(new AppCrashed(end, lastLines.lines)), 50) // its last lines may still be on their way
+      const { memoryMib } = instance.record
+      // its last lines may still be on their way
+      setTimeout(
+        () => instance.fail(outOfMemory ? new OutOfMemory(memoryMib) : new AppCrashed(end, lastLines.lines)),
+        50,
+      )
     })
     this.emit('changed', app)
+  }
+
+  /** There may be no more at a time, and requests go to the new one: which of both memories is the app's is decided. */
+  #replaceLate(app: AppOnNode, { number, maxInstances }: Release) {
+    const late = app.of(number).filter(({ isLate }) => isLate)
+    for (const instance of late.slice(0, Math.max(0, app.there(number) + late.length - maxInstances)))
+      instance.fail(new WakeFailed(instance.id, 'it was late, and another one has taken its place'))
   }
 
   #watchHealth(app: AppOnNode, instance: Instance) {

@@ -237,7 +237,7 @@ export class Holds {
     const hold: Hold = { id: newId<HoldId>('h'), edge: edge.id, instance, soft, hard }
     edge.holds.set(hold.id, hold)
     if (replaces) edge.holds.delete(replaces.id)
-    instance.keep({ id: hold.id, edge: edge.id }).then(
+    instance.keepSoon({ id: hold.id, edge: edge.id }).then(
       ({ from, ...timing }) => {
         if (replaces) instance.release(replaces.id)
         const { id, incarnation, address, port, keepConnections } = instance.record

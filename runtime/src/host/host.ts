@@ -176,7 +176,8 @@ async function openCgroups(node: NodeId, log: Logger): Promise<HostTools['cgroup
   } catch (error) {
     if (!(error instanceof NoCgroups)) throw error
     log.warn({ error: error.message }, 'instances run without control groups')
-    return { create: async () => [], remove: async () => {}, restore: async () => {}, list: async () => undefined }
+    const nothing = async () => undefined
+    return { create: async () => [], remove: nothing, restore: nothing, list: nothing, outOfMemory: nothing }
   }
 }
 

@@ -4,11 +4,14 @@ import { can, type Event, type State, step } from '../model/instance.ts'
 import type { MicroVm } from '../vm/micro-vm.ts'
 import type { QmpEvent } from '../vm/qmp.ts'
 import { type Boost, boostKey } from './boost.ts'
+import type { Cgroups } from './cgroup.ts'
 import { WakeFailed } from './instance-errors.ts'
+import { Lateness } from './lateness.ts'
 import type { Meter, OpenInterval } from './meter.ts'
 import type { InstanceRecord } from './record.ts'
 import { type Keeper, RunningTime } from './running-time.ts'
 import { StayAwake } from './stay-awake.ts'
+import { whyEnded } from './why-ended.ts'
 
 export { WakeFailed } from './instance-errors.ts'
 export type { Keeper } from './running-time.ts'
@@ -31,12 +34,19 @@ const wasAwake: Wake = { from: 'running', totalMs: 0, resumeMs: 0, clockMs: 0 }
  * One microVM of a release and its life (model/instance.ts). It runs exactly while somebody keeps it: the last keeper's
  * leaving stops it. What it ran is metered between QEMU's own RESUME and STOP.
  */
-export class Instance extends EventEmitter<{ changed: []; broken: [Error]; woke: [Wake]; says: [line: string] }> {
+export class Instance extends EventEmitter<{
+  changed: []
+  broken: [Error]
+  late: []
+  woke: [Wake]
+  says: [line: string]
+}> {
   readonly record: InstanceRecord
   readonly vm: MicroVm
   readonly #time: RunningTime
   readonly #boost: Boost | undefined
   readonly #boostKey: number
+  readonly #lateness: Lateness
   readonly #keepers = new Map<string, Keeper>()
   readonly #stayAwake = new StayAwake(this)
   #state: State
@@ -55,20 +65,22 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; woke:
     state: State
     meter: Meter
     boost: Boost | undefined
+    cgroups: Pick<Cgroups, 'outOfMemory'>
     interval?: OpenInterval | undefined
   }) {
     super()
-    const { record, vm, state, meter, boost, interval } = options
+    const { record, vm, state, meter, boost, cgroups, interval } = options
     this.record = record
     this.#state = state
     this.#time = new RunningTime(record, meter, state === 'starting' ? 'prepare' : 'run', interval)
     this.#boost = boost
+    this.#lateness = new Lateness(record.id)
     this.#boostKey = boostKey(`${record.team}.${record.app}`)
     this.vm = vm
     this.#stayAwake.follow(vm.guest)
     vm.qmp.on('event', (event) => this.#onEvent(event))
     vm.qmp.on('closed', () => {
-      setTimeout(() => this.fail(new WakeFailed(record.id, 'its QEMU process ended')), lastWordsMs)
+      setTimeout(async () => this.fail(await whyEnded(record, vm.dir, cgroups)), lastWordsMs)
     })
   }
 
@@ -96,6 +108,21 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; woke:
       this.#keepers.delete(keeper.id)
       throw error
     }
+  }
+
+  /** As `keep`, for a request that has a deadline: throws WakeLate when another instance is better started for it. */
+  async keepSoon(keeper: Keeper): Promise<Wake> {
+    try {
+      return await this.#lateness.orLate(this.keep(keeper))
+    } catch (error) {
+      this.#keepers.delete(keeper.id)
+      throw error
+    }
+  }
+
+  /** It has been waking for too long. */
+  get isLate(): boolean {
+    return this.#lateness.isLate
   }
 
   /** The keeper leaves; the last one's leaving stops the instance. */
@@ -186,8 +213,10 @@ export class Instance extends EventEmitter<{ changed: []; broken: [Error]; woke:
   #awake(): Promise<Wake> {
     if (this.#waking) return this.#waking
     if (this.#state === 'running' || this.#state === 'starting') return Promise.resolve(wasAwake)
+    this.#lateness.begin(() => this.emit('late'))
     this.#waking = this.#wake().finally(() => {
       this.#waking = undefined
+      this.#lateness.over()
       this.settle() // everybody may have given up while it woke
     })
     return this.#waking

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type UsageRecord, usageVersion } from '../model/usage.ts'
 import { type FilledSlot, MeterSlots } from './meter-slots.ts'
-import { Spool } from './spool.ts'
+import { Spool, SpoolFull } from './spool.ts'
 import { UsageHeadFile } from './usage-head.ts'
 import { type UsageKey, usageKeyPair } from './usage-key.ts'
 import { type ClosedInterval, seal } from './usage-seal.ts'
@@ -44,6 +44,7 @@ export class Meter {
   readonly #spool: Spool<ClosedInterval>
   readonly #head: UsageHeadFile
   readonly #key: UsageKey
+  readonly #unspooled: { start: IntervalStart; end: IntervalEnd; slot: number }[] = []
   /** Left open by the agent's last run: to be resumed (just keep them) or ended (`end({ endUs: interval.touchedUs … })`). */
   readonly leftOpen: OpenInterval[]
 
@@ -72,6 +73,11 @@ export class Meter {
     return { slots: this.#slots.damaged, records: this.#spool.damaged, tornBytes: this.#spool.torn }
   }
 
+  /** Closed intervals that wait for room on the disk. */
+  get unspooled(): number {
+    return this.#unspooled.length
+  }
+
   /** The last sequence given to a closed interval, and the last one that was acknowledged. */
   get progress() {
     return { closed: this.#spool.last, acknowledged: this.#head.head.sequence }
@@ -87,6 +93,7 @@ export class Meter {
    * that was sent can come back, nor be given another number, after a power cut.
    */
   async nextRecords(limit: number): Promise<UsageRecord[]> {
+    this.#spoolAll()
     const { sequence, hash } = this.#head.head
     if (this.#spool.last === sequence) return []
     const closed = this.#spool.read(sequence, limit)
@@ -125,9 +132,24 @@ export class Meter {
       end: (end) => {
         if (ended) return
         ended = true
-        this.#close(start, end)
-        this.#slots.clear(slot)
+        this.#unspooled.push({ start, end, slot })
+        this.#spoolAll()
       },
+    }
+  }
+
+  /** In their order. While the disk is full they stay in their slots, which have their place on it already. */
+  #spoolAll(): void {
+    for (let next = this.#unspooled[0]; next; next = this.#unspooled[0]) {
+      try {
+        this.#close(next.start, next.end)
+      } catch (error) {
+        if (!(error instanceof SpoolFull)) throw error
+        this.#slots.touch(next.slot, next.end.endUs) // where it ends if this process does now
+        return
+      }
+      this.#slots.clear(next.slot)
+      this.#unspooled.shift()
     }
   }
 

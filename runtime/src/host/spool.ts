@@ -2,6 +2,7 @@ import {
   closeSync,
   fdatasync,
   fstatSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -13,10 +14,20 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { LittleError } from '../core/errors.ts'
 import { encodeLine, linesOf } from './spool-line.ts'
 
 /** A segment is given up once all of it was acknowledged; small enough to read whole. */
 const segmentBytes = 1024 * 1024
+
+export class SpoolFull extends LittleError {
+  readonly code = 'host.disk_full'
+  readonly status = 507
+  readonly hint = 'Make room where the data folder lies; nothing is lost, it is written as soon as it fits'
+  constructor(options?: { cause?: unknown }) {
+    super('usage cannot be written down: the disk is full', options)
+  }
+}
 
 export interface Spooled {
   sequence: number
@@ -57,14 +68,25 @@ export class Spool<T extends Spooled> {
     for (const segment of this.#segments) this.#check(segment, segment === this.#segments.at(-1))
   }
 
-  /** Gives the value the next sequence and returns it. */
+  /** Gives the value the next sequence and returns it; throws SpoolFull, and then nothing has happened. */
   append(make: (sequence: number) => T): T {
     const value = make(this.last + 1)
-    const line = encodeLine(value)
-    if (this.#file === undefined || this.#size >= segmentBytes) this.#begin(value.sequence)
-    this.#size += writeSync(this.#file!, line)
+    const line = Buffer.from(encodeLine(value))
+    this.#write(value.sequence, line)
+    this.#size += line.length
     this.last = value.sequence
     return value
+  }
+
+  #write(sequence: number, line: Buffer): void {
+    try {
+      if (this.#file === undefined || this.#size >= segmentBytes) this.#begin(sequence)
+      if (writeSync(this.#file!, line) < line.length) throw new SpoolFull()
+    } catch (error) {
+      // The half line would spoil the next one.
+      if (this.#file !== undefined) ftruncateSync(this.#file, this.#size)
+      throw (error as NodeJS.ErrnoException).code === 'ENOSPC' ? new SpoolFull({ cause: error }) : error
+    }
   }
 
   async sync(): Promise<void> {

@@ -183,7 +183,14 @@ export async function restore(
     undo.push(() => vm.kill().then(() => vm.process.gone()))
     record.process = vm.process.identity
     await writeRecord(dir, record)
-    const instance = new Instance({ record, vm, state: 'starting', meter: tools.meter, boost: tools.boost })
+    const instance = new Instance({
+      record,
+      vm,
+      state: 'starting',
+      meter: tools.meter,
+      boost: tools.boost,
+      cgroups: tools.cgroups,
+    })
     const lastLines = new LastLines()
     connectLogs(instance, lastLines, tools)
     await instance.begin(starter)

@@ -25,7 +25,7 @@ export interface HostTools {
   meter: Meter
   boost: Boost | undefined
   /** Groups of one instance, to be joined by its launcher; empty where the machine has none. */
-  cgroups: Pick<Cgroups, 'create' | 'remove' | 'restore'> & { list(): Promise<string[] | undefined> }
+  cgroups: Pick<Cgroups, 'create' | 'remove' | 'restore' | 'outOfMemory'> & { list(): Promise<string[] | undefined> }
   /** Ids of instances that are being made or taken away: the reconciler leaves them alone. */
   busy: Set<string>
   /** Root file system of an image, fetched if it is not here. */

@@ -19,6 +19,7 @@ export class UsageSender implements AsyncDisposable {
   readonly #node: NodeId
   readonly #stopping = new AbortController()
   readonly #loop: Promise<void>
+  #wasFull = false
 
   constructor({ meter, cluster, node }: { meter: Meter; cluster: Cluster; node: NodeId }) {
     this.#meter = meter
@@ -50,8 +51,19 @@ export class UsageSender implements AsyncDisposable {
     }
   }
 
+  #tellOfFullDisk(): void {
+    const isFull = this.#meter.unspooled > 0
+    if (isFull !== this.#wasFull)
+      this.#cluster.log?.error(
+        { waiting: this.#meter.unspooled },
+        isFull ? 'the disk is full: usage waits' : 'usage is written again',
+      )
+    this.#wasFull = isFull
+  }
+
   async #send(deadlineMs: number): Promise<number> {
     const records = await this.#meter.nextRecords(recordsPerMessage)
+    this.#tellOfFullDisk()
     const [first, last] = [records[0], records.at(-1)]
     if (!first || !last) return 0
     const messageId = `${this.#node}-${first.sequence}-${last.sequence}`

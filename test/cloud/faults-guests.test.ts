@@ -1,0 +1,85 @@
+// MicroVMs that hang, that the kernel ends for lack of memory, whose own kernel gives up. One cloud.
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { nodeId } from '../../runtime/src/core/ids.ts'
+import { hierarchies } from '../../runtime/src/host/cgroup-mounts.ts'
+import { shortNode } from '../../runtime/src/host/network-names.ts'
+import { InstanceRecord } from '../../runtime/src/host/record.ts'
+import { alive } from '../../runtime/src/vm/process.ts'
+import { ensureExampleImage } from '../../scripts/images/ensure.ts'
+import { startCloud, type TestCloud } from '../harness/cloud.ts'
+
+let cloud: TestCloud
+before(async () => {
+  cloud = await startCloud()
+  await cloud.deploy('hello', { image: await ensureExampleImage('hello'), maxInstances: 1, idleMs: 300 })
+})
+after(() => cloud?.down())
+
+async function theInstance(app: string): Promise<InstanceRecord> {
+  const { id } = (await cloud.instances(app))[0]!
+  const file = join(cloud.dataDir, 'host/instances', id, 'instance.json')
+  return InstanceRecord.parse(JSON.parse(await readFile(file, 'utf8')))
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>) {
+  for (const deadline = Date.now() + 60_000; !(await holds()); await delay(50))
+    assert.ok(Date.now() < deadline, `not within 60 s: ${what}`)
+}
+
+const replaced = (app: string, id: string) =>
+  until('another instance', async () => {
+    const now = await cloud.instances(app)
+    return now.length === 1 && now[0]?.id !== id && now[0]?.state === 'parked'
+  })
+
+async function said(app: string): Promise<string> {
+  const lines: string[] = []
+  for await (const { text } of cloud.client.logs(app)) lines.push(text)
+  return lines.join('\n')
+}
+
+test('a microVM that hangs while it sleeps: the request that wakes it is answered by another one, and it is ended', async (t) => {
+  await cloud.asleep('hello')
+  const { id, process: qemu } = await theInstance('hello')
+  process.kill(qemu!.pid, 'SIGSTOP')
+  const asked = Date.now()
+  const { status, body } = await cloud.get('hello')
+  t.diagnostic(`answered after ${Date.now() - asked} ms`)
+  assert.equal(status, 200, body)
+  await until('it has ended', () => !alive(qemu!.pid, qemu!.startTime))
+  await replaced('hello', id)
+})
+
+test('a microVM that the host ends for lack of memory is said to be that, and the app goes on with another', async (t) => {
+  const tree = (await hierarchies())[0]?.find(({ controllers }) => controllers.includes('memory'))
+  if (!tree) return t.skip('no control groups here')
+  await cloud.asleep('hello')
+  const { id, process: qemu } = await theInstance('hello')
+  const { node } = JSON.parse(await readFile(join(cloud.dataDir, 'cloud.json'), 'utf8')) as { node: string }
+  const group = join(tree.path, `littlecloud-${shortNode(nodeId(node))}`, id)
+  const limit = join(group, tree.version === 2 ? 'memory.max' : 'memory.limit_in_bytes')
+  // What it has is more than it may have now; the next page it asks for is its last.
+  const usage = Number(
+    await readFile(join(group, tree.version === 2 ? 'memory.current' : 'memory.usage_in_bytes'), 'utf8'),
+  )
+  for (let bytes = usage; bytes > 4096 && alive(qemu!.pid, qemu!.startTime); bytes -= 1 << 20)
+    await writeFile(limit, String(bytes)).catch(() => {}) // v1 refuses what it cannot reclaim
+  if (alive(qemu!.pid, qemu!.startTime)) await cloud.get('hello').catch(() => {})
+  await replaced('hello', id)
+  await until('its log says so', async () => /out of memory on the host/.test(await said('hello')))
+})
+
+test('a guest whose kernel gives up is said to be that, and the app goes on with another', async () => {
+  await cloud.deploy('panics', { image: await ensureExampleImage('redis'), maxInstances: 1 })
+  const { id, process: qemu } = await theInstance('panics')
+  const command = ['sh', '-c', 'echo c > /proc/sysrq-trigger']
+  const session = cloud.client.exec('panics', { command, stdout: () => {}, stderr: () => {} })
+  await session.exited.catch(() => {})
+  await until('it has ended', () => !alive(qemu!.pid, qemu!.startTime))
+  await replaced('panics', id)
+  await until('its log says so', async () => /the kernel in the microVM gave up: /.test(await said('panics')))
+})
