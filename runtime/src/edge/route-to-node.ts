@@ -16,7 +16,7 @@ export class NoRouteToNode extends LittleError {
 /** Sends traffic for a node's guests to that node, which is on a network of this machine. Harmless to repeat. */
 export async function routeToNode(subnet: string, address: string) {
   try {
-    await run('ip', ['route', 'replace', subnet, 'via', address])
+    await run('ip', ['route', 'replace', subnet, 'via', address], { timeout: 10_000 })
   } catch (cause) {
     throw new NoRouteToNode(subnet, address, { cause })
   }

@@ -2,11 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from '../core/log.ts'
 import { makePipe } from './pipe.ts'
 
 /** The application key that means "take it back", in jail/boost.c. */
 const takeBack = 0xffffffff
+/** It starts in some ms; a machine under load takes longer, and a start without it works as well. */
+const answersWithinMs = 10_000
 
 /**
  * Real-time priority for waking microVMs, through a helper that outlives this agent by the time it needs to take
@@ -35,6 +38,7 @@ export class Boost {
     const first = Promise.race([
       once(lines, 'line').then(([line]) => String(line)),
       once(child, 'exit').then(([code, signal]) => `refused: it ended with ${code ?? signal}`),
+      delay(answersWithinMs, 'refused: it gave no answer', { ref: false }),
     ])
     const answer = await first.catch((error: Error) => `refused: ${error.message}`)
     if (answer !== 'ready') {

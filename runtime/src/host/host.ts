@@ -65,7 +65,9 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   const boost = await Boost.start(cachePaths().jailBoost, log)
   const templates = await openTemplates(config, machine, network)
   const warmCopies = await WarmCopies.open(join(dataDir, 'warm'))
-  const images = new ImageCache(join(dataDir, 'images'), config.control)
+  const images = new ImageCache(join(dataDir, 'images'), config.control, (digest) =>
+    log.error({ digest }, 'an image was damaged on disk, or is gone: it is fetched again'),
+  )
   const secrets = await Secrets.open(cluster, clusterKey, join(dataDir, 'state', 'secrets.json'))
   const logs = new LogShipper(cluster, { node, dir: join(dataDir, 'logs') })
 

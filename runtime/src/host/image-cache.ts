@@ -1,10 +1,11 @@
 import { createWriteStream } from 'node:fs'
-import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { LittleError } from '../core/errors.ts'
 import type { ImageDigest } from '../core/ids.ts'
+import { checksum } from '../template/checksums.ts'
 
 export class ImageNotFetched extends LittleError {
   readonly code = 'host.image_not_fetched'
@@ -15,15 +16,27 @@ export class ImageNotFetched extends LittleError {
   }
 }
 
-/** Root file systems of images on this node, fetched once from the control. */
+/** A large image from a control that is busy takes minutes; one that hangs must not hang its starts for ever. */
+const fetchDeadlineMs = 600_000
+
+/**
+ * Root file systems of images on this node, fetched once from the control. What was written is looked at once in an
+ * agent's life: an image that was damaged on disk is fetched again, and never started.
+ */
 export class ImageCache {
   readonly #dir: string
   readonly #control: { url: string; tokenFile: string }
   readonly #fetching = new Map<ImageDigest, Promise<string>>()
+  readonly #onDamaged: (digest: ImageDigest) => void
 
-  constructor(dir: string, control: { url: string; tokenFile: string }) {
+  constructor(
+    dir: string,
+    control: { url: string; tokenFile: string },
+    onDamaged: (digest: ImageDigest) => void = () => {},
+  ) {
     this.#dir = dir
     this.#control = control
+    this.#onDamaged = onDamaged
   }
 
   /** The path of the image's erofs root; callers share one fetch. */
@@ -39,11 +52,12 @@ export class ImageCache {
 
   async #get(digest: ImageDigest): Promise<string> {
     const path = join(this.#dir, `${digest.replace(':', '-')}.erofs`)
-    const there = await access(path).then(
-      () => true,
-      () => false,
-    )
-    if (!there) await this.#fetch(digest, path)
+    const written = await readFile(sumFile(path), 'utf8').catch(() => undefined)
+    if (written !== undefined) {
+      if ((await checksum(path).catch(() => undefined)) === written) return path
+      this.#onDamaged(digest)
+    }
+    await this.#fetch(digest, path)
     return path
   }
 
@@ -53,12 +67,14 @@ export class ImageCache {
     try {
       const token = (await readFile(this.#control.tokenFile, 'utf8')).trim()
       const url = `${this.#control.url}/v1/nodes/images/${encodeURIComponent(digest)}`
-      const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } })
+      const signal = AbortSignal.timeout(fetchDeadlineMs)
+      const response = await fetch(url, { headers: { authorization: `Bearer ${token}` }, signal })
       if (!response.ok || !response.body) throw new Error(`the control answered ${response.status}`)
       await pipeline(Readable.fromWeb(response.body), createWriteStream(part, { mode: 0o600 }))
       const file = await open(part)
       await file.sync()
       await file.close()
+      await writeFile(sumFile(path), await checksum(part), { mode: 0o600 })
       await rename(part, path)
     } catch (cause) {
       await rm(part, { force: true })
@@ -66,3 +82,5 @@ export class ImageCache {
     }
   }
 }
+
+const sumFile = (path: string) => `${path}.sha256`

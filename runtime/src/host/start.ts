@@ -25,6 +25,8 @@ import type { Warmed } from './warm-copies.ts'
 import { warmUp } from './warm-up.ts'
 
 const run = promisify(execFile)
+/** A disk that hangs must not hang a start for ever. */
+const copyDeadlineMs = 120_000
 
 /** Instances' user ids, one for each address of the subnet: nothing else on a machine uses this range. */
 const firstUid = 2_000_000
@@ -143,7 +145,8 @@ export async function restore(
     await mkdir(dir, { recursive: true, mode: 0o700 })
     undo.push(() => rm(dir, { recursive: true, force: true }))
     const scratch = join(dir, 'scratch')
-    if (!warmed) await run('cp', ['--sparse=always', '--reflink=auto', template.scratchPath, scratch])
+    const copy = ['--sparse=always', '--reflink=auto', template.scratchPath, scratch]
+    if (!warmed) await run('cp', copy, { timeout: copyDeadlineMs })
     const cgroups = await tools.cgroups.create(id, release.memoryMib)
     undo.push(() => tools.cgroups.remove(id))
     const record: InstanceRecord = {

@@ -13,6 +13,8 @@ import { saveState } from '../vm/snapshot.ts'
 import { writeChecksums } from './checksums.ts'
 
 const run = promisify(execFile)
+/** Some seconds of a quiet disk at the most; one that hangs must not hang a build for ever. */
+const toolDeadlineMs = 120_000
 
 /** What a template is made from; anything else (config, secrets, identity) must not be in it. */
 export interface TemplateSource {
@@ -68,7 +70,7 @@ export async function buildTemplate(dir: string, source: TemplateSource, tools: 
     const ramPath = `/proc/${process.pid}/fd/${ram}`
     await tools.withTap((tap) => bootAndSave(dir, scratch, ramPath, tap, source, tools))
     // QEMU is gone, so nobody writes any more; holes stay holes.
-    await run('cp', ['--sparse=always', ramPath, join(dir, 'ram')])
+    await run('cp', ['--sparse=always', ramPath, join(dir, 'ram')], { timeout: toolDeadlineMs })
     await writeChecksums(dir)
   } finally {
     closeSync(ram)
@@ -122,5 +124,7 @@ async function makeScratch(path: string) {
   await writeFile(path, '', { mode: 0o600 })
   await truncate(path, scratchMib * MIB)
   // No journal: the file is worth nothing without the RAM that was mounted on it.
-  await run('mkfs.ext4', ['-q', '-F', '-O', '^has_journal', '-E', 'lazy_itable_init=1', '-m', '0', path])
+  await run('mkfs.ext4', ['-q', '-F', '-O', '^has_journal', '-E', 'lazy_itable_init=1', '-m', '0', path], {
+    timeout: toolDeadlineMs,
+  })
 }

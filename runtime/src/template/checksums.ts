@@ -12,7 +12,7 @@ type Checksums = z.infer<typeof Checksums>
 const chunkBytes = 1024 * 1024
 
 /** SHA-256 of what is in a sparse file, and of where it is; copied on the way if there is a `copy`. */
-async function checksum(path: string, copy?: FileHandle): Promise<string> {
+export async function checksum(path: string, copy?: FileHandle): Promise<string> {
   const hash = createHash('sha256')
   await using file = await open(path)
   const { size } = await file.stat()

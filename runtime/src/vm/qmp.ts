@@ -130,16 +130,20 @@ export class Qmp extends EventEmitter<{ event: [QmpEvent]; closed: [] }> {
   }
 
   /** Gives QEMU an open descriptor under a name, for `fd:NAME` addresses. */
-  async giveDescriptor(name: string, descriptor: number): Promise<void> {
+  async giveDescriptor(name: string, descriptor: number, timeoutMs = 10_000): Promise<void> {
+    if (this.#socket.destroyed) throw new QmpClosed()
     const id = this.#nextId++
     const answer = Promise.withResolvers<void>()
+    const timer = setTimeout(() => answer.reject(new QmpTimeout('getfd', timeoutMs)), timeoutMs)
     this.#waiting.set(id, { resolve: answer.resolve as (value: never) => void, reject: answer.reject })
-    passDescriptor(
-      this.#socket,
-      `${JSON.stringify({ execute: 'getfd', arguments: { fdname: name }, id })}\n`,
-      descriptor,
-    )
-    await answer.promise
+    try {
+      const line = `${JSON.stringify({ execute: 'getfd', arguments: { fdname: name }, id })}\n`
+      passDescriptor(this.#socket, line, descriptor)
+      await answer.promise
+    } finally {
+      clearTimeout(timer)
+      this.#waiting.delete(id)
+    }
   }
 
   /** The next event of that name; rejects when QEMU goes or the time is over. */
