@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { Grant, HoldUsage } from '../fabric/hold.ts'
 import { can, type Event, type State, step } from '../model/instance.ts'
+import { GuestUnreachable } from '../vm/guest-errors.ts'
 import type { MicroVm } from '../vm/micro-vm.ts'
 import type { QmpEvent } from '../vm/qmp.ts'
 import { type Boost, boostKey } from './boost.ts'
@@ -47,6 +48,7 @@ export class Instance extends EventEmitter<{
   readonly #boost: Boost | undefined
   readonly #boostKey: number
   readonly #lateness: Lateness
+  readonly #whyEnded: () => Promise<Error>
   readonly #keepers = new Map<string, Keeper>()
   readonly #stayAwake = new StayAwake(this)
   #state: State
@@ -75,12 +77,13 @@ export class Instance extends EventEmitter<{
     this.#time = new RunningTime(record, meter, state === 'starting' ? 'prepare' : 'run', interval)
     this.#boost = boost
     this.#lateness = new Lateness(record.id)
+    this.#whyEnded = () => whyEnded(record, vm.dir, cgroups)
     this.#boostKey = boostKey(`${record.team}.${record.app}`)
     this.vm = vm
     this.#stayAwake.follow(vm.guest)
     vm.qmp.on('event', (event) => this.#onEvent(event))
     vm.qmp.on('closed', () => {
-      setTimeout(async () => this.fail(await whyEnded(record, vm.dir, cgroups)), lastWordsMs)
+      setTimeout(async () => this.fail(await this.#whyEnded()), lastWordsMs)
     })
   }
 
@@ -245,7 +248,10 @@ export class Instance extends EventEmitter<{
     try {
       return await this.vm.guest.setClock(brokenAfterMs)
     } catch (cause) {
-      const error = new WakeFailed(this.id, 'its clock was not set in time', { cause })
+      const isGone = cause instanceof GuestUnreachable
+      const error = isGone
+        ? await this.#whyEnded()
+        : new WakeFailed(this.id, 'its clock was not set in time', { cause })
       this.fail(error)
       throw error
     }
