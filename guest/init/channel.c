@@ -51,9 +51,17 @@ bool channel_send(enum to_host type, const void *head, size_t head_length, const
   return true;
 }
 
-// A host that has just come (perhaps after another died in mid-frame): it skips everything before the echo.
+// A host that has just come (perhaps after another died in mid-frame) skips everything before the echo. The same hello
+// once more is of the same host: what was begun for it goes on.
 static void on_hello(const uint8_t *nonce) {
+  static uint8_t known[8];
+  bool is_new = memcmp(known, nonce, sizeof known);
   host.greeted = true;
+  if (!is_new) {
+    channel_send(HELLO_ACK, nonce, 8, 0, 0);
+    return;
+  }
+  memcpy(known, nonce, sizeof known);
   queue_length = 0;
   ack_waits = false;
   exec_kill_all();

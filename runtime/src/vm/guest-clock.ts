@@ -37,9 +37,10 @@ export class GuestClock {
     return waiting.promise
   }
 
-  /** The same message once more, if its acknowledgement is still awaited. */
-  repeat(): void {
+  /** The same message once more, if its acknowledgement is still awaited; returns whether none is. */
+  repeat(): boolean {
     if (this.#waiting) this.#write(this.#frame)
+    return !this.#waiting
   }
 
   acknowledged(payload: Buffer): void {
