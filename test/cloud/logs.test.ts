@@ -57,7 +57,8 @@ describe('logs', () => {
       (await cloud.client.apps()).filter(({ name }) => name === 'doomed'),
       [],
     )
-    await until('its words are there', async () => (await lines('doomed', { grep: 'usage: server' })).length > 0)
-    await until('and ours', async () => (await lines('doomed')).some(({ stream }) => stream === 'system'))
+    const soFar = (query?: LogQuery) => lines('doomed', query).catch(() => []) // nobody knows the name before the first line
+    await until('its words are there', async () => (await soFar({ grep: 'usage: server' })).length > 0)
+    await until('and ours', async () => (await soFar()).some(({ stream }) => stream === 'system'))
   })
 })
