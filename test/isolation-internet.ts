@@ -1,5 +1,5 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync, spawn } from 'node:child_process'
+import { ended, ownNamespace } from './harness/netns.ts'
 
 export const run = (program: string, ...args: string[]) => execFileSync(program, args, { encoding: 'utf8' })
 
@@ -39,18 +39,4 @@ export async function makeInternet(subnet: string): Promise<Internet> {
       await ended(keeper)
     },
   }
-}
-
-async function ended(keeper: ChildProcess) {
-  if (keeper.exitCode !== null || keeper.signalCode !== null) return
-  const exited = once(keeper, 'exit')
-  keeper.kill('SIGKILL')
-  await exited
-}
-
-/** Resolves once the process has its own network namespace: `unshare` says nothing. */
-async function ownNamespace(pid: number) {
-  const inode = (process: string | number) => run('readlink', `/proc/${process}/ns/net`)
-  const until = performance.now() + 10_000
-  while (inode(pid) === inode('self')) if (performance.now() > until) throw new Error('no namespace within 10 s')
 }

@@ -53,14 +53,16 @@ export async function makeMachine(number: number): Promise<Machine> {
   }
 }
 
-async function ended(keeper: ChildProcess) {
+/** Ends the process that keeps a namespace, unless it has ended. */
+export async function ended(keeper: ChildProcess) {
   if (keeper.exitCode !== null || keeper.signalCode !== null) return
   const exited = once(keeper, 'exit')
   keeper.kill('SIGKILL')
   await exited
 }
 
-async function ownNamespace(pid: number) {
+/** Resolves once the process has its own network namespace: `unshare` says nothing. */
+export async function ownNamespace(pid: number) {
   const inode = (process: string | number) => run('readlink', `/proc/${process}/ns/net`)
   for (const until = Date.now() + 10_000; inode(pid) === inode('self'); ) {
     if (Date.now() > until) throw new Error('no namespace within 10 s')
