@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { holdId, instanceId } from '../../runtime/src/core/ids.ts'
 import { waitingRoomDepth } from '../../runtime/src/edge/app-holds.ts'
+import { holdExpiryMs } from '../../runtime/src/fabric/hold.ts'
 import { ask, get, RawClient } from './raw-client.ts'
 import { grants, httpApp, rawApp, setRoute, startEdge } from './start-edge.ts'
 import { StubAgent } from './stub-agent.ts'
@@ -367,6 +368,29 @@ test('a hold of an agent that stays away is no longer used', { timeout: 30_000 }
     await new Promise((resolve) => setTimeout(resolve, 100))
   } while (text.endsWith('hi') && performance.now() < deadline)
   assert.match(text, /^HTTP\/1.1 503 [\s\S]*cannot be reached/)
+})
+
+test('who waits when an agent comes back after the holds have expired is asked for after the hello, and answered', {
+  timeout: 30_000,
+}, async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] }) // neither renewed, nor swept away before the agent is back
+  const app = await httpApp(t, (_req, res) => res.end('hi'))
+  const { edge, agent } = await startEdge(
+    t,
+    grants(() => app.port),
+    { idleMs: 60_000, wakeDeadlineMs: 20_000 },
+  )
+  assert.match(await ask(edge.port, get('/', close)), /hi$/)
+  await agent.die()
+  await delay(holdExpiryMs)
+  const asked = ask(edge.port, get('/', close))
+  agent.heard.length = 0
+  await agent.comeBack()
+  assert.match(await asked, /hi$/)
+  assert.deepEqual(
+    agent.heard.slice(0, 2).map(({ type }) => type),
+    ['hello', 'acquire'],
+  )
 })
 
 test('holds are renewed with their accounting', { timeout }, async (t) => {

@@ -94,10 +94,15 @@ export class StubAgent {
     return createServer((socket) => {
       this.#sockets.add(socket)
       let partial = ''
+      let greeted = false
       socket.on('data', (bytes) => {
         const lines = (partial + bytes).split('\n')
         partial = lines.pop() as string
-        for (const line of lines) this.#hear(socket, JSON.parse(line) as EdgeMessage)
+        for (const message of lines.map((line) => JSON.parse(line) as EdgeMessage)) {
+          greeted ||= message.type === 'hello'
+          if (greeted) this.#hear(socket, message)
+          else socket.destroy()
+        }
       })
       socket.on('error', () => {})
       socket.on('close', () => this.#sockets.delete(socket))

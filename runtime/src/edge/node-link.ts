@@ -65,8 +65,9 @@ export class NodeLink {
     return this.connected || !this.#address.tcp ? 0 : now - this.#heardAt
   }
 
+  /** Says nothing before the hello, which says all there is to say. */
   send(message: EdgeMessage): void {
-    this.#stream?.write(`${JSON.stringify(message)}\n`)
+    if (this.connected) this.#write(message)
   }
 
   close(): void {
@@ -97,10 +98,15 @@ export class NodeLink {
     })
   }
 
+  #write(message: EdgeMessage): void {
+    this.#stream?.write(`${JSON.stringify(message)}\n`)
+  }
+
   #hello(): void {
+    // Expired holds are dropped for it, and those who wait ask at once for others: not here yet, the agent would not hear it.
+    this.#write({ type: 'hello', edge: this.#edge, epoch: this.#epoch, holds: this.#events.held(this) })
     this.connected = true
     this.#retryMs = firstRetryMs
-    this.send({ type: 'hello', edge: this.#edge, epoch: this.#epoch, holds: this.#events.held(this) })
     this.#heardAt = performance.now()
     this.aliveUntil = this.#heardAt + holdExpiryMs - expiryMarginMs
     this.#events.connected(this)

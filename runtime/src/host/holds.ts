@@ -72,8 +72,8 @@ export class Holds {
     return {
       take: (message: EdgeMessage) => {
         if (message.type === 'hello') edge = this.#hello(message, send)
-        else if (edge?.expired) breakOff()
-        else if (edge) this.#take(edge, message)
+        else if (edge && !edge.expired) this.#take(edge, message)
+        else breakOff() // whatever it asks would never be answered
       },
       lost: () => {
         if (edge?.send === send) edge.send = undefined
