@@ -234,7 +234,8 @@ export class Instance extends EventEmitter<{
     this.#resumed = () => {
       resumeMs = performance.now() - begun
     }
-    this.vm.qmp.send('cont')
+    if (from === 'parked') this.vm.hmp.cont()
+    else this.vm.qmp.send('cont') // after the `stop` that is under way there
     const clock = this.#setClock()
     this.#boost?.raise(this.vm.process.pid, this.#boostKey) // after them: its helper may take the core that this runs on
     this.#enter(awake)

@@ -11,6 +11,7 @@ export const descriptors = {
   kernel: 17,
   initrd: 18,
   state: 19,
+  hmp: 20,
 } as const
 
 /** Every tap is a link of its own, so all guests may carry the same address: a template has it in its memory. */
@@ -59,6 +60,7 @@ function machineArguments(shape: MachineShape): string[] {
     ...['-add-fd', `fd=${fd.console},set=9`],
     ...['-chardev', 'file,id=console,path=/dev/fdset/9,append=on', '-serial', 'chardev:console'],
     ...['-chardev', `socket,id=qmp,fd=${fd.qmp},server=on,wait=off`, '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', `socket,id=hmp,fd=${fd.hmp},server=on,wait=off`, '-mon', 'chardev=hmp,mode=readline'],
     ...['-device', 'virtio-serial-device,max_ports=4'],
     ...['-chardev', `socket,id=ctl,fd=${fd.ctl},server=on,wait=off`],
     ...['-device', 'virtserialport,chardev=ctl,name=ctl,nr=1'],

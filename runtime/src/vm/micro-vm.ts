@@ -2,6 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LittleError } from '../core/errors.ts'
 import { GuestChannel } from './guest.ts'
+import { Hmp } from './hmp.ts'
 import { jailFiles, type Launched, launch } from './launch.ts'
 import { descriptors } from './machine.ts'
 import { Qmp } from './qmp.ts'
@@ -40,12 +41,14 @@ export class MicroVm {
   readonly dir: string
   readonly process: Launched
   readonly qmp: Qmp
+  readonly hmp: Hmp
   readonly guest: GuestChannel
 
-  private constructor(dir: string, process: Launched, qmp: Qmp, guest: GuestChannel) {
+  private constructor(dir: string, process: Launched, { qmp, hmp, guest }: Pick<MicroVm, 'qmp' | 'hmp' | 'guest'>) {
     this.dir = dir
     this.process = process
     this.qmp = qmp
+    this.hmp = hmp
     this.guest = guest
   }
 
@@ -71,22 +74,29 @@ export class MicroVm {
   static async #connect(dir: string, process: Launched, logContinues = false): Promise<MicroVm> {
     const sockets = socketPaths(dir)
     const qmp = await Qmp.connect(sockets.qmp, 15_000)
+    const hmp = await Hmp.connect(sockets.hmp)
     const guest = await GuestChannel.connect(
       { ctl: sockets.ctl, log: sockets.log },
       { deadlineMs: 5_000, logContinues },
     )
-    return new MicroVm(dir, process, qmp, guest)
+    return new MicroVm(dir, process, { qmp, hmp, guest })
   }
 
   /** Kills QEMU; nothing of the guest survives. */
   async kill() {
     this.process.kill()
     this.qmp.close()
+    this.hmp.close()
     await this.guest[Symbol.asyncDispose]()
   }
 }
 
-const socketPaths = (dir: string) => ({ qmp: join(dir, 'qmp'), ctl: join(dir, 'ctl'), log: join(dir, 'log') })
+const socketPaths = (dir: string) => ({
+  qmp: join(dir, 'qmp'),
+  hmp: join(dir, 'hmp'),
+  ctl: join(dir, 'ctl'),
+  log: join(dir, 'log'),
+})
 
 async function launchQemu({ dir, uid, cgroups, accelerator, files, sealedRam, tap, args }: VmSpec): Promise<Launched> {
   const sockets = socketPaths(dir)
@@ -103,6 +113,7 @@ async function launchQemu({ dir, uid, cgroups, accelerator, files, sealedRam, ta
     memfds: sealedRam ? [{ fd: descriptors.ram, path: sealedRam }] : [],
     listens: [
       { fd: descriptors.qmp, path: sockets.qmp },
+      { fd: descriptors.hmp, path: sockets.hmp },
       { fd: descriptors.ctl, path: sockets.ctl },
       { fd: descriptors.log, path: sockets.log },
     ],
