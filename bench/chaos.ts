@@ -78,7 +78,10 @@ export async function runChaos(options: {
     await second.role.stop()
   }
   const apps = flows.map(({ app }) => app)
-  for (const app of apps) await cloud.asleep(app, settleMs)
+  for (const app of apps) {
+    await cloud.waitFor(app, 1) // who was killed last may still be on the way back
+    await cloud.asleep(app, settleMs)
+  }
   const { strays, realtime_threads } = await lookForStrays(cloud, apps)
   const ledger = await settled(cloud, traffic, kills)
   await cloud.down()
