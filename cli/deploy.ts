@@ -71,6 +71,8 @@ export function deployCommand(program: Command): void {
     .option('--egress <where>', 'where its own connections may go: all, none, or CIDR,… (default: all)', egress)
     .option('--egress-deny <CIDR,…>', 'where they may not', networks)
     .option('--clone <how>', "warm: further instances copy the first one's memory (docs/clones.md)", oneOf('warm'))
+    .option('--ephemeral', 'when memory is short, end it; the next request starts it anew')
+    .option('--always-parked', 'reserve its memory, so that it always wakes in ms')
     .option('--insecure-registry', 'talk to the registry without TLS')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', examples)

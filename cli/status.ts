@@ -46,10 +46,10 @@ async function status({ json }: { json?: boolean }): Promise<void> {
     )
     console.log('')
     printTable(
-      ['node', 'region', 'isolation', 'cpus', 'memory', 'free', 'load'],
-      state.nodes.map(({ id, region, isolation, accelerator, cpus, memoryMib, freeMib, load, silentMs }) => [
+      ['node', 'region', 'isolation', 'cpus', 'memory', 'for apps', 'load'],
+      state.nodes.map(({ id, region, isolation, accelerator, cpus, memoryMib, memory, load, silentMs }) => [
         ...[id, region, `${isolation} (${accelerator})`, cpus, `${memoryMib} MiB`],
-        freeMib === undefined ? `silent for ${duration(silentMs ?? 0)}` : `${freeMib} MiB`,
+        memory ? `${memory.usedMib} of ${memory.budgetMib} MiB` : `silent for ${duration(silentMs ?? 0)}`,
         load === undefined ? '' : `${Math.round(load * 100)} %`,
       ]),
     )

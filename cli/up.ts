@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import { dataDir } from '../runtime/src/core/paths.ts'
 import { type RunFile, readRunFiles } from '../runtime/src/core/run-files.ts'
 import { alive } from '../runtime/src/vm/process.ts'
+import { mebibytes } from './flags.ts'
 
 const order = ['nats', 'control', 'billing', 'host', 'edge']
 const readyWithinMs = 120_000
@@ -13,6 +14,7 @@ const readyWithinMs = 120_000
 interface UpFlags {
   detach?: boolean
   allowForeignOnEmulated?: boolean
+  memoryBudget?: number
 }
 
 export function upCommand(program: Command): void {
@@ -22,15 +24,20 @@ export function upCommand(program: Command): void {
     .description('Starts the cloud on this machine and stays in the foreground; Ctrl-C ends it, and its apps with it.')
     .option('-d, --detach', 'leave it running in the background; little down ends it')
     .option('--allow-foreign-on-emulated', "let other teams than the owner's run programs here without KVM")
+    .option(
+      '--memory-budget <MiB>',
+      "memory for apps (default: the machine's, less an eighth)",
+      mebibytes(128, 16_777_216),
+    )
     .addHelpText(
       'after',
-      '\nExamples:\n  little up\n  little up --detach\n  little up --allow-foreign-on-emulated\n  LITTLE_EDGE_PORT=80 LITTLE_DATA=/srv/cloud little up',
+      '\nExamples:\n  little up\n  little up --detach\n  little up --allow-foreign-on-emulated\n  little up --memory-budget 8G\n  LITTLE_EDGE_PORT=80 LITTLE_DATA=/srv/cloud little up',
     )
     .action((options: UpFlags) => up(options))
 }
 
 /** Resolves when the cloud has ended, or, detached, when it is ready. */
-export async function up({ detach = false, allowForeignOnEmulated = false }: UpFlags): Promise<void> {
+export async function up({ detach = false, allowForeignOnEmulated = false, memoryBudget }: UpFlags): Promise<void> {
   const running = supervisor()
   if (running) {
     console.error(`The cloud is running already.\n${addresses(running)}`)
@@ -44,7 +51,10 @@ export async function up({ detach = false, allowForeignOnEmulated = false }: UpF
   const from = readFileSync(log).length
   const script = join(import.meta.dirname, '../runtime/src/bin/up.ts')
   // Its own group, so that Ctrl-C reaches it once, from us, and not its roles directly.
-  const flags = allowForeignOnEmulated ? ['--allow-foreign-on-emulated'] : []
+  const flags = [
+    ...(allowForeignOnEmulated ? ['--allow-foreign-on-emulated'] : []),
+    ...(memoryBudget === undefined ? [] : ['--memory-budget', String(memoryBudget)]),
+  ]
   const child = spawn(process.execPath, [script, ...flags], { stdio: ['ignore', output, output], detached: true })
   closeSync(output)
   const exited = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)))

@@ -11,7 +11,7 @@ const meanings: Record<State, string> = {
   parked: 'a stopped process, warm: some MB of memory, no CPU, no cost',
   running: 'from `cont` to `stop`: this is metered',
   stopping: 'let go; not stopped yet: the guest is asked whether files keep it awake, and its sleep hook runs',
-  suspended: 'written out to disk (not in this version)',
+  suspended: 'written to disk, encrypted: no process, no memory, no cost; slower to wake',
   broken: 'being cleaned up; the reason is kept',
 }
 
@@ -23,6 +23,7 @@ const eventMeanings: Record<Event, string> = {
   request: 'a request comes while it is being stopped, and wins',
   stopped: 'QEMU has stopped the CPU',
   suspend: 'memory is short, and this one is unlikely to be asked',
+  restored: 'a request asks for it, or it is likely to be asked and memory has room again',
   failed: 'its process, program or guest is no more',
   cleanedUp: 'process, device, cgroup and files are gone',
 }

@@ -20,6 +20,8 @@ export interface DeployFlags {
   canary?: number
   egress?: string[]
   egressDeny?: string[]
+  ephemeral?: boolean
+  alwaysParked?: boolean
   insecureRegistry?: boolean
   json?: boolean
 }
@@ -44,6 +46,8 @@ export async function deployRequest(image: string, command: string[], flags: Dep
     spares: flags.spares,
     canary: flags.canary,
     egress: { allow: flags.egress, deny: flags.egressDeny },
+    ephemeral: flags.ephemeral,
+    alwaysParked: flags.alwaysParked,
     insecureRegistry: flags.insecureRegistry,
   }
 }

@@ -35,6 +35,10 @@ export interface DeployRequest {
    * an empty list: nowhere), and those that they may not.
    */
   egress?: { allow?: string[] | undefined; deny?: string[] | undefined } | undefined
+  /** Under memory pressure its instances are ended, and started anew by the next request. */
+  ephemeral?: boolean | undefined
+  /** Its memory is reserved, so that it always wakes from memory; refused where there is none to reserve. */
+  alwaysParked?: boolean | undefined
   /** Talk to the registry without TLS. */
   insecureRegistry?: boolean | undefined
   /** Percent of the requests that the release gets beside the live one, until it is promoted or rolled back. */
@@ -186,6 +190,8 @@ export interface NodeView {
   memoryMib: number
   /** Unknown while the node is silent. */
   freeMib?: number | undefined
+  /** Of instances: what they may use, use, and have reserved; and how many there are by state. */
+  memory?: { budgetMib: number; usedMib: number; reservedMib: number; states: Record<string, number> } | undefined
   /** 0 idle … 1 all CPUs busy */
   load?: number | undefined
   /** Since when nothing was heard of it. */

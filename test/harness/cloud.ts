@@ -49,6 +49,8 @@ interface CloudOptions {
   dataDir?: string
   /** Lets further teams run programs on this machine though it emulates the guests' CPU. */
   foreignOnEmulated?: boolean
+  /** Memory for instances; what is beyond it is suspended. */
+  memoryBudgetMib?: number
 }
 
 export async function startCloud(options: CloudOptions = {}): Promise<TestCloud> {
@@ -63,7 +65,10 @@ export async function startCloud(options: CloudOptions = {}): Promise<TestCloud>
     LITTLE_SUBNET: freeSubnet(),
   }
   const script = join(import.meta.dirname, '../../runtime/src/bin/up.ts')
-  const flags = options.foreignOnEmulated ? ['--allow-foreign-on-emulated'] : []
+  const flags = [
+    ...(options.foreignOnEmulated ? ['--allow-foreign-on-emulated'] : []),
+    ...(options.memoryBudgetMib ? ['--memory-budget', String(options.memoryBudgetMib)] : []),
+  ]
   // The channel is how the cloud hears that this process is no more, whatever ended it.
   const up = spawn(process.execPath, [script, ...flags], { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   let log = ''
@@ -102,7 +107,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<TestCloud>
     get: (app, path = '/', request = {}) => get(edgePort, app, path, request),
     async asleep(app, deadlineMs = 15_000) {
       const until = Date.now() + deadlineMs
-      while ((await instances(app)).some(({ state }) => state !== 'parked')) {
+      while ((await instances(app)).some(({ state }) => state !== 'parked' && state !== 'suspended')) {
         if (Date.now() > until) throw new Error(`${app} does not sleep: ${JSON.stringify(await instances(app))}`)
         await delay(20)
       }

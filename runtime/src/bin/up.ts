@@ -20,7 +20,9 @@ const readyWithinMs = 60_000
 const hostReadyWithinMs = 300_000
 
 const log = createLog('up')
-const { values: flags } = parseArgs({ options: { 'allow-foreign-on-emulated': { type: 'boolean', default: false } } })
+const { values: flags } = parseArgs({
+  options: { 'allow-foreign-on-emulated': { type: 'boolean', default: false }, 'memory-budget': { type: 'string' } },
+})
 
 /**
  * The supervisor of a cloud on one machine: starts each role as a process of its own, the same that run on a thousand
@@ -116,6 +118,7 @@ async function* roleSpecs(data: string, config: CloudConfig): AsyncGenerator<Rol
     control,
     clusterKey,
     foreignOnEmulated: flags['allow-foreign-on-emulated'],
+    ...(flags['memory-budget'] && { memoryBudgetMib: Number(flags['memory-budget']) }),
   })
   const listen = { host: '127.0.0.1', port: config.edgePort }
   yield await role('edge', {

@@ -1,4 +1,5 @@
 import type { AppName, NodeId, TeamId } from '../core/ids.ts'
+import type { State } from '../model/instance.ts'
 
 /**
  * The table of the distributed system. Everything the roles say to each other but the holds protocol (fabric/hold.ts)
@@ -85,8 +86,20 @@ export interface AppEvent {
   release: number
   node?: NodeId
   instance?: string
-  /** Steps of a deploy in their order: image, template, start, warm, parked; then `live` or `failed`. Others: woke, crashed, unhealthy, ended. */
-  kind: 'image' | 'template' | 'start' | 'warm' | 'parked' | 'live' | 'failed' | 'crashed' | 'unhealthy' | 'ended'
+  /** Steps of a deploy in their order: image, template, start, warm, parked; then `live` or `failed`. Others: crashed, unhealthy, ended; dropped and lost: what a person wants to know who asks where an app's memory went. */
+  kind:
+    | 'image'
+    | 'template'
+    | 'start'
+    | 'warm'
+    | 'parked'
+    | 'live'
+    | 'failed'
+    | 'crashed'
+    | 'unhealthy'
+    | 'ended'
+    | 'dropped'
+    | 'lost'
   message: string
   tookMs?: number
   /** `status` as errorFields gives it. */
@@ -121,7 +134,9 @@ export interface NodeSoftState {
   at: number
   /** 0 idle … 1 all CPUs busy */
   load: number
+  /** What a new instance could have, by sending others to the disk. */
   freeMib: number
+  memory: NodeMemory
   apps: {
     team: TeamId
     app: AppName
@@ -135,6 +150,15 @@ export interface NodeSoftState {
       sinceMs: number
     }[]
   }[]
+}
+
+/** Of instances, MiB: what they may use, what they use (with their templates), what always-parked apps have reserved. */
+export interface NodeMemory {
+  budgetMib: number
+  usedMib: number
+  reservedMib: number
+  /** Instances by state. */
+  states: Partial<Record<State, number>>
 }
 
 /** An instance as its node answers for it. */

@@ -14,12 +14,19 @@ const Instance = z.object({
   requests: z.number(),
   sinceMs: z.number(),
 })
+export const Memory = z.object({
+  budgetMib: z.number(),
+  usedMib: z.number(),
+  reservedMib: z.number(),
+  states: z.record(z.string(), z.number()),
+})
 const App = z.object({ team: z.string(), app: z.string(), instances: z.array(Instance) })
 const Soft = z.object({
   node: z.string().transform(nodeId),
   epoch: z.string(),
   load: z.number(),
   freeMib: z.number(),
+  memory: Memory,
   apps: z.array(App),
 })
 export type Soft = Omit<z.infer<typeof Soft>, 'apps'> & { apps: HeardApps<z.infer<typeof App>>; heardAt: number }

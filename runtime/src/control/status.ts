@@ -47,7 +47,7 @@ async function nodeViews(cloud: Cloud): Promise<NodeView[]> {
     const last = cloud.hosts.soft.of(id)?.heardAt ?? cloud.startedAt
     return {
       ...{ id, region, isolation, accelerator, cpus, memoryMib },
-      ...(soft ? { freeMib: soft.freeMib, load: soft.load } : { silentMs: Date.now() - last }),
+      ...(soft ? { freeMib: soft.freeMib, memory: soft.memory, load: soft.load } : { silentMs: Date.now() - last }),
       instances: byState(soft?.apps.all().flatMap(({ instances }) => instances) ?? []),
     }
   })

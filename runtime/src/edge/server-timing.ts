@@ -14,8 +14,10 @@ const ms = (value: number) => value.toFixed(3)
 export function timingHeaders({ waitedMs, grant }: Arrival): string {
   const parts = [`wake;dur=${ms(waitedMs)}`]
   if (grant) {
-    const { totalMs, resumeMs, clockMs } = grant.timing
-    parts.push(`hold;dur=${ms(totalMs)}`, `resume;dur=${ms(resumeMs)}`, `clock;dur=${ms(clockMs)}`)
+    const { totalMs, resumeMs, clockMs, restoreMs } = grant.timing
+    parts.push(`hold;dur=${ms(totalMs)}`)
+    if (restoreMs !== undefined) parts.push(`restore;dur=${ms(restoreMs)}`)
+    parts.push(`resume;dur=${ms(resumeMs)}`, `clock;dur=${ms(clockMs)}`)
   }
   return `Server-Timing: ${parts.join(', ')}\r\nLittle-From: ${grant?.from ?? 'running'}\r\n`
 }

@@ -64,7 +64,11 @@ function isGrant(raw: Fields): raw is Fields & Grant {
 }
 
 const isTiming = (value: unknown): value is Grant['timing'] =>
-  isObject(value) && isCount(value.totalMs) && isCount(value.resumeMs) && isCount(value.clockMs)
+  isObject(value) &&
+  isCount(value.totalMs) &&
+  isCount(value.resumeMs) &&
+  isCount(value.clockMs) &&
+  (value.restoreMs === undefined || isCount(value.restoreMs))
 
 const isReason = (raw: Fields): raw is Fields & ErrorFields =>
   isText(raw.code) && isText(raw.message) && isText(raw.hint)

@@ -74,7 +74,13 @@ export interface Grant {
   /** Which tier it was woken from; `running`: it was awake for somebody else. */
   from: 'running' | 'parked' | 'suspended' | 'started'
   /** Parts of the wake, ms: for Server-Timing. */
-  timing: { totalMs: number; resumeMs: number; clockMs: number }
+  timing: {
+    totalMs: number
+    resumeMs: number
+    clockMs: number
+    /** Until it was back in memory; only from suspended. */
+    restoreMs?: number | undefined
+  }
   /** False if the app cannot take a second connection while one idles: then none may be kept open. */
   keepConnections: boolean
 }

@@ -5,6 +5,7 @@ import { findLaunched } from '../vm/launch.ts'
 import { MicroVm } from '../vm/micro-vm.ts'
 import { Instance } from './instance.ts'
 import { LastLines } from './last-lines.ts'
+import { isSuspended, MemoryImage } from './memory-image.ts'
 import { type InstanceRecord, readRecord } from './record.ts'
 import { connectLogs, type Started } from './start.ts'
 import type { HostTools } from './tools.ts'
@@ -33,6 +34,7 @@ export async function adoptInstances(tools: HostTools): Promise<Started[]> {
 }
 
 async function adopt(dir: string, record: InstanceRecord, tools: HostTools): Promise<Started | undefined> {
+  if (isSuspended(dir)) return adoptSuspended(dir, record, tools)
   const process = await findLaunched(dir)
   if (!process) return undefined
   await tools.network.reserve(record.address, record.tap, record.team, record.egress)
@@ -41,18 +43,27 @@ async function adopt(dir: string, record: InstanceRecord, tools: HostTools): Pro
   const { running } = await vm.qmp.execute('query-status')
   const interval = tools.meter.leftOpen.find(({ instance }) => instance === record.id)
   const state = running ? 'running' : 'parked'
-  const instance = new Instance({
-    record,
-    vm,
-    state,
-    meter: tools.meter,
-    boost: tools.boost,
-    cgroups: tools.cgroups,
-    interval,
-  })
+  const image = new MemoryImage(record, tools)
+  const { meter, boost, cgroups } = tools
+  const instance = new Instance({ record, vm, state, image, meter, boost, cgroups, interval })
   const lastLines = new LastLines()
   connectLogs(instance, lastLines, tools)
   instance.adopted(Date.now() * 1000)
+  return { instance, lastLines }
+}
+
+/** Its process, if there is one, was only just going or coming: it has run nothing that is not in the image. */
+async function adoptSuspended(dir: string, record: InstanceRecord, tools: HostTools): Promise<Started> {
+  const process = await findLaunched(dir)
+  process?.kill()
+  await process?.gone()
+  await tools.cgroups.remove(record.id)
+  await tools.network.reserve(record.address, record.tap, record.team, record.egress)
+  const image = new MemoryImage(record, tools)
+  const { meter, boost, cgroups } = tools
+  const instance = new Instance({ record, vm: undefined, state: 'suspended', image, meter, boost, cgroups })
+  const lastLines = new LastLines()
+  connectLogs(instance, lastLines, tools)
   return { instance, lastLines }
 }
 

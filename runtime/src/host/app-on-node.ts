@@ -1,4 +1,6 @@
 import type { AppName, TeamId } from '../core/ids.ts'
+import type { State } from '../model/instance.ts'
+import { type Habit, noHabit, woken } from '../model/likelihood.ts'
 import type { Release } from '../model/release.ts'
 import { Failures } from './failures.ts'
 import type { Instance } from './instance.ts'
@@ -17,6 +19,9 @@ export interface Wanted {
   kept?: { release: Release; until: number } | undefined
 }
 
+/** The sooner they answer, the earlier. */
+const usableStates: readonly State[] = ['running', 'stopping', 'parked', 'suspended']
+
 /** What one node has, and should have, of one app. Decides; acts on nothing. */
 export class AppOnNode {
   readonly team: TeamId
@@ -27,6 +32,8 @@ export class AppOnNode {
   undecided = false
   /** The releases that take requests, as far as known. */
   serving: number[] = []
+  /** How often it is woken. */
+  habit: Habit = woken(noHabit, Date.now())
   readonly instances: Instance[] = []
   readonly starts = new Starts()
   /** Instances that are being ended. */
@@ -45,9 +52,14 @@ export class AppOnNode {
     return this.wanted?.ready.find(({ number }) => number === release)
   }
 
-  concurrency(release: number): Release['concurrency'] {
+  /** The release, if anything of it is to be here. */
+  release(release: number): Release | undefined {
     const kept = this.wanted?.kept?.release
-    return (this.ready(release) ?? (kept?.number === release ? kept : undefined))?.concurrency ?? { soft: 1, hard: 1 }
+    return this.ready(release) ?? (kept?.number === release ? kept : undefined)
+  }
+
+  concurrency(release: number): Release['concurrency'] {
+    return this.release(release)?.concurrency ?? { soft: 1, hard: 1 }
   }
 
   of(release: number): Instance[] {
@@ -63,12 +75,12 @@ export class AppOnNode {
     return this.of(release).filter(isPrompt).length
   }
 
-  /** Instances of the release that can be asked: the awake ones first, then the oldest, so that extras come to rest. */
+  /** Instances of the release that can be asked: awake ones first, then parked, then the oldest, so that extras rest. */
   usable(release: number): Instance[] {
-    const rank = (instance: Instance) => (instance.state === 'running' ? 0 : instance.state === 'stopping' ? 1 : 2)
+    const rank = ({ state }: Instance) => usableStates.indexOf(state)
     return this.of(release)
       .filter(isPrompt)
-      .filter(({ state }) => state === 'running' || state === 'stopping' || state === 'parked')
+      .filter(({ state }) => usableStates.includes(state))
       .sort((a, b) => rank(a) - rank(b) || a.record.createdAt - b.record.createdAt)
   }
 
@@ -90,8 +102,10 @@ export class AppOnNode {
     const { number, maxInstances, spares } = release
     const count = this.count(number)
     if (count >= maxInstances) return false
-    if (count === 0) return now >= (this.failures.of(number)?.retryAt ?? 0)
     const busy = this.usable(number).filter(({ keepers }) => keepers.size > 0).length
+    // Once it serves, an ephemeral app is started by requests only: what was dropped must not come back by itself.
+    if (release.ephemeral && this.serving.includes(number) && busy === 0) return false
+    if (count === 0) return now >= (this.failures.of(number)?.retryAt ?? 0)
     const calm = this.instances.every(({ lastUsedAt }) => now - lastUsedAt > refillAfterMs)
     return count < Math.max(1, busy) + (spares === 'auto' ? 0 : spares) && calm
   }

@@ -19,6 +19,8 @@ export const HostConfig = z.object({
   clusterKey: z.string(),
   /** Other teams than the owner's may run here though isolation is emulated. */
   foreignOnEmulated: z.boolean().default(false),
+  /** Memory for instances, MiB; absent: the machine's, less what the cloud itself and the system need. */
+  memoryBudgetMib: z.number().int().optional(),
   /** Addresses of edges on other machines: they alone may open connections to guests from outside. */
   edges: z.array(z.string()).default([]),
 })

@@ -63,7 +63,7 @@ export function differences(wanted: Wanted, found: Found): Difference[] {
     if (launcherPid !== undefined && !pids.has(launcherPid)) all.push({ kind: 'lost process', id })
     if (!taps.has(tap)) all.push({ kind: 'lost link', id })
     else if (!found.routes.has(address)) all.push({ kind: 'lost route', id })
-    if (groups && !groups.has(id)) all.push({ kind: 'lost group', id })
+    if (groups && launcherPid !== undefined && !groups.has(id)) all.push({ kind: 'lost group', id })
   }
   return all
 }

@@ -7,6 +7,7 @@ const graceMs = 10_000
 
 /** Ends an instance as its image asks: the stop signal, a grace period, then it is killed and taken away. */
 export async function endInstance(instance: Instance, tools: HostTools) {
+  if (instance.state === 'suspended') return removeInstance(instance, tools) // not woken only to be told to end
   try {
     await instance.keep({ id: 'end' })
     const exited = new Promise<void>((resolve) => {

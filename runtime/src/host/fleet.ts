@@ -1,24 +1,23 @@
 import { EventEmitter } from 'node:events'
-import { freemem } from 'node:os'
 import { errorFields, LittleError } from '../core/errors.ts'
 import type { AppName, InstanceId, TeamId } from '../core/ids.ts'
-import { MIB } from '../core/units.ts'
+import { woken } from '../model/likelihood.ts'
 import type { Release } from '../model/release.ts'
 import { ForeignOnEmulated } from '../model/team.ts'
 import { AppOnNode, type Wanted } from './app-on-node.ts'
 import { endInstance } from './end.ts'
-import type { Instance, Wake } from './instance.ts'
-import { WakeFailed } from './instance-errors.ts'
+import type { Instance } from './instance.ts'
+import { MemoryLost, WakeFailed } from './instance-errors.ts'
 import { watchHealth } from './liveness.ts'
 import { removeInstance, type Started } from './start.ts'
-import { AppCrashed, InstanceEnded, NoMemoryOnNode, OutOfMemory } from './start-errors.ts'
+import { AppCrashed, InstanceEnded, OutOfMemory } from './start-errors.ts'
 import { startOrCopy } from './start-or-copy.ts'
+import { Tiers } from './tiers.ts'
 import type { HostTools } from './tools.ts'
+import type { Wake } from './wake.ts'
 
 /** Starts compete with users' requests for the same cores. */
 const startsAtOnce = 2
-/** Left for everything else on the machine. */
-const reservedMib = 512
 const reconcileEveryMs = 1_000
 
 /**
@@ -34,6 +33,7 @@ export class Fleet extends EventEmitter<{
   woke: [Wake]
   startEnded: [tookMs: number, error?: Error]
 }> {
+  readonly tiers: Tiers
   readonly #tools: HostTools
   readonly #apps = new Map<string, AppOnNode>()
   readonly #timer: NodeJS.Timeout
@@ -44,10 +44,11 @@ export class Fleet extends EventEmitter<{
   #starts = 0
   #closed = false
 
-  constructor(tools: HostTools) {
+  constructor(tools: HostTools, budgetMib: number) {
     super()
     this.#tools = tools
-    this.#timer = setInterval(() => this.#reconcileAll(), reconcileEveryMs)
+    this.tiers = new Tiers(this, tools, budgetMib)
+    this.#timer = setInterval(() => this.#look(), reconcileEveryMs)
   }
 
   get apps(): Iterable<AppOnNode> {
@@ -125,7 +126,7 @@ export class Fleet extends EventEmitter<{
     clearInterval(this.#timer)
     for (const app of this.#apps.values()) app.starts.callOff(new Set())
     await Promise.allSettled(this.instances.map((instance) => removeInstance(instance, this.#tools)))
-    for (const instance of this.#going) await instance.vm.kill() // no grace any more
+    for (const instance of this.#going) await instance.kill() // no grace any more
     while (this.#starts > 0 || this.#going.size > 0) {
       await new Promise((resolve) => this.once('changed', () => resolve(undefined)))
     }
@@ -147,13 +148,27 @@ export class Fleet extends EventEmitter<{
       .catch((error: unknown) => this.#tools.log.error(error, 'warm memory could not be removed'))
   }
 
-  #reconcileAll() {
+  /** Ends an instance because memory is short; its app is started anew when somebody asks for it. */
+  async drop(app: AppOnNode, instance: Instance): Promise<void> {
+    this.#tell(
+      app,
+      instance.record.release,
+      'dropped',
+      'memory is short: it starts anew when it is asked',
+      undefined,
+      instance.id,
+    )
+    await this.#end(app, instance)
+  }
+
+  #look() {
     for (const app of this.#apps.values()) this.#reconcile(app)
+    if (!this.#closed) this.tiers.look()
   }
 
   #reconcile(app: AppOnNode) {
     if (this.#closed) return
-    for (const instance of app.surplus(Date.now())) this.#end(app, instance)
+    for (const instance of app.surplus(Date.now())) void this.#end(app, instance)
     for (let release = app.wants(Date.now()); release && this.#starts < startsAtOnce; release = app.wants(Date.now())) {
       this.#start(app, release)
     }
@@ -196,9 +211,8 @@ export class Fleet extends EventEmitter<{
 
   async #startOne(release: Release, signal: AbortSignal): Promise<Started> {
     if (!this.#tools.admits(release.team)) throw new ForeignOnEmulated(release.team)
-    const freeMib = Math.floor(freemem() / MIB) - reservedMib
-    if (freeMib < release.memoryMib) throw new NoMemoryOnNode(release.memoryMib, Math.max(0, freeMib))
-    return startOrCopy(release, this.#tools, signal)
+    using _room = await this.tiers.room(release)
+    return await startOrCopy(release, this.#tools, signal)
   }
 
   #startFailed(app: AppOnNode, release: Release, error: Error) {
@@ -212,25 +226,32 @@ export class Fleet extends EventEmitter<{
   #join(app: AppOnNode, { instance, lastLines }: Started) {
     app.instances.push(instance)
     this.#watchHealth(app, instance)
-    instance.on('changed', () => {
-      this.emit('moved', instance)
-      this.emit('changed', app)
-    })
+    instance.on('changed', () => this.#changed(app, instance))
     instance.on('woke', (wake) => this.emit('woke', wake))
     instance.on('broken', (error) => this.#broken(app, instance, error))
     instance.on('late', () => {
       this.#tools.log.warn({ instance: instance.id }, 'it wakes late: another instance is started')
       this.#reconcile(app)
     })
-    instance.vm.guest.on('exited', ({ code, signal, outOfMemory }) => {
-      const end = signal > 0 ? `signal ${signal}` : `exit code ${code}`
-      const { memoryMib } = instance.record
-      // its last lines may still be on their way
-      setTimeout(
-        () => instance.fail(outOfMemory ? new OutOfMemory(memoryMib) : new AppCrashed(end, lastLines.lines)),
-        50,
-      )
-    })
+    instance.eachVm(({ guest }) =>
+      guest.on('exited', ({ code, signal, outOfMemory }) => {
+        const end = signal > 0 ? `signal ${signal}` : `exit code ${code}`
+        const { memoryMib } = instance.record
+        // its last lines may still be on their way
+        setTimeout(
+          () => instance.fail(outOfMemory ? new OutOfMemory(memoryMib) : new AppCrashed(end, lastLines.lines)),
+          50,
+        )
+      }),
+    )
+    if (instance.state === 'parked') this.tiers.measure(instance)
+    this.emit('changed', app)
+  }
+
+  #changed(app: AppOnNode, instance: Instance) {
+    if (instance.state === 'stopping') app.habit = woken(app.habit, Date.now()) // not while it wakes: that is the path of requests
+    if (instance.state === 'parked') setImmediate(() => this.tiers.rested(instance))
+    this.emit('moved', instance)
     this.emit('changed', app)
   }
 
@@ -260,20 +281,22 @@ export class Fleet extends EventEmitter<{
     this.#watched.get(instance)?.()
     app.failed(instance.record.release, error, Date.now())
     const { status: _, ...fields } = errorFields(error)
-    this.#tell(app, instance.record.release, 'crashed', fields.message, fields, instance.id)
+    const kind = error instanceof MemoryLost ? 'lost' : 'crashed'
+    this.#tell(app, instance.record.release, kind, fields.message, fields, instance.id)
     this.emit('gone', instance, error)
     this.#takeAway(app, instance)
     this.#reconcile(app)
   }
 
-  #end(app: AppOnNode, instance: Instance) {
+  #end(app: AppOnNode, instance: Instance): Promise<void> {
     app.drop(instance)
     this.#watched.get(instance)?.()
     instance.removeAllListeners() // its end is no crash
     this.#tell(app, instance.record.release, 'ended', `instance ${instance.id} ended`, undefined, instance.id)
     app.ending++
     this.#going.add(instance)
-    endInstance(instance, this.#tools)
+    this.emit('changed', app)
+    return endInstance(instance, this.#tools)
       .catch((error: unknown) => this.#tools.log.error(error, 'an end failed'))
       .finally(() => {
         app.ending--
@@ -281,7 +304,6 @@ export class Fleet extends EventEmitter<{
         this.emit('gone', instance, new InstanceEnded(instance.id)) // its idle connections shall not wait for ever
         this.emit('changed', app)
       })
-    this.emit('changed', app)
   }
 
   #takeAway(app: AppOnNode, instance: Instance) {
@@ -297,7 +319,7 @@ export class Fleet extends EventEmitter<{
   #tell(
     app: AppOnNode,
     release: number,
-    kind: 'failed' | 'crashed' | 'unhealthy' | 'ended',
+    kind: 'failed' | 'crashed' | 'unhealthy' | 'lost' | 'dropped' | 'ended',
     message: string,
     error?: { code: string; message: string; hint: string },
     instance?: string,

@@ -12,27 +12,12 @@ import type { AppOnNode } from './app-on-node.ts'
 import type { Fleet } from './fleet.ts'
 import { Refused } from './hold-refused.ts'
 import type { Instance } from './instance.ts'
+import { MemoryLost } from './instance-errors.ts'
+import type { Hold, KnownEdge } from './known-edge.ts'
+import { Waits } from './waits.ts'
 
 /** How often expired holds are looked for. */
 const lookEveryMs = 500
-
-interface Hold {
-  id: HoldId
-  edge: EdgeId
-  instance: Instance
-  soft: number
-  hard: number
-}
-
-/** One edge as this agent knows it. It may be without a link for a while: its holds stay until they expire. */
-interface KnownEdge {
-  id: EdgeId
-  send: ((message: AgentMessage) => void) | undefined
-  holds: Map<HoldId, Hold>
-  lastHeardAt: number
-  /** It was silent for too long, though its link is up: it believes in holds that are no more. */
-  expired: boolean
-}
 
 interface Found {
   instance: Instance
@@ -85,7 +70,14 @@ export class Holds {
     { edge: id, holds }: Extract<EdgeMessage, { type: 'hello' }>,
     send: (message: AgentMessage) => void,
   ): KnownEdge {
-    const edge = this.#edges.get(id) ?? { id, send, holds: new Map(), lastHeardAt: Date.now(), expired: false }
+    const edge = this.#edges.get(id) ?? {
+      id,
+      send,
+      holds: new Map(),
+      waits: new Waits(),
+      lastHeardAt: Date.now(),
+      expired: false,
+    }
     this.#edges.set(id, edge)
     edge.send = send
     edge.lastHeardAt = Date.now()
@@ -144,10 +136,11 @@ export class Holds {
       found = this.#find(edge, ask)
     } catch (error) {
       const { status: _, ...fields } = errorFields(error)
+      if (fields.code === 'hold.starting') edge.waits.asked(`${ask.team}.${ask.app}`, Date.now())
       edge.send?.({ type: 'refused', id: ask.id, ...fields })
       return
     }
-    this.#grant(edge, ask.id, found)
+    this.#grant(edge, ask, found)
   }
 
   #find(edge: KnownEdge, { team, app: name, release, not, only }: Acquire): Found {
@@ -233,16 +226,17 @@ export class Holds {
     }
   }
 
-  #grant(edge: KnownEdge, askId: number, { instance, soft, hard, replaces }: Found) {
+  #grant(edge: KnownEdge, ask: Acquire, { instance, soft, hard, replaces }: Found) {
     const hold: Hold = { id: newId<HoldId>('h'), edge: edge.id, instance, soft, hard }
     edge.holds.set(hold.id, hold)
     if (replaces) edge.holds.delete(replaces.id)
     instance.keepSoon({ id: hold.id, edge: edge.id }).then(
       ({ from, ...timing }) => {
         if (replaces) instance.release(replaces.id)
+        const forIt = edge.waits.over(`${ask.team}.${ask.app}`, instance.readyAt, Date.now())
         const { id, incarnation, address, port, keepConnections } = instance.record
         const grant = {
-          id: askId,
+          id: ask.id,
           hold: hold.id,
           instance: id,
           incarnation,
@@ -250,7 +244,7 @@ export class Holds {
           port: port!,
           soft,
           hard,
-          from,
+          from: forIt ? 'started' : from,
           timing,
           keepConnections,
         }
@@ -259,8 +253,9 @@ export class Holds {
       },
       (error: unknown) => {
         edge.holds.delete(hold.id)
+        if (error instanceof MemoryLost) return this.#acquire(edge, ask) // another one is started, which it can wait for
         const { status: _, ...fields } = errorFields(error)
-        edge.send?.({ type: 'refused', id: askId, ...fields })
+        edge.send?.({ type: 'refused', id: ask.id, ...fields })
       },
     )
   }

@@ -11,6 +11,7 @@ import type { Logger } from '../core/log.ts'
 import { cachePaths } from '../core/paths.ts'
 import { raiseOwnMainThread } from '../core/priority.ts'
 import { holdExpiryMs } from '../fabric/hold.ts'
+import { defaultBudgetMib } from '../model/memory-budget.ts'
 import { Node } from '../model/node.ts'
 import { admits } from '../model/team.ts'
 import { TemplateStore } from '../template/store.ts'
@@ -35,6 +36,7 @@ import { endStrayLaunchers, Reconciler } from './reconcile.ts'
 import { Refusals } from './refusals.ts'
 import { Secrets } from './secrets.ts'
 import { announceSoftState } from './soft-state.ts'
+import { forgetSuspendKey, suspendKey } from './suspend-key.ts'
 import type { HostTools } from './tools.ts'
 import { UsageSender } from './usage-sender.ts'
 import { WarmCopies } from './warm-copies.ts'
@@ -84,6 +86,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
     boost,
     cgroups,
     busy: new Set(),
+    suspendKey: await suspendKey(node),
     rootOf: (digest) => images.get(digest),
     envOf: (release) => secrets.of(release),
     tell: (event) => tellEvent(cluster, { ...event, at: Date.now(), node }, log),
@@ -91,7 +94,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
     log,
   }
 
-  const fleet = new Fleet(tools)
+  const fleet = new Fleet(tools, config.memoryBudgetMib ?? defaultBudgetMib(machine.memoryMib))
   const adopted = await adoptInstances(tools)
   for (const started of adopted) fleet.adopt(started)
   const ended = await endStrayLaunchers(dataDir, new Set(adopted.map(({ instance }) => instance.id)))
@@ -132,7 +135,9 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
       .catch((error: unknown) => log.warn({ error: String(error) }, 'refusals unknown'))
   const diskGuard = new DiskGuard(tools.instancesDir)
   const lookAtDisk = () =>
-    diskGuard.look(fleet.instances).catch((error: unknown) => log.warn({ error: String(error) }, 'disk unknown'))
+    diskGuard
+      .look(fleet.instances.filter(({ state }) => state !== 'suspended'))
+      .catch((error: unknown) => log.warn({ error: String(error) }, 'disk unknown'))
   const timers = [
     setInterval(repair, repairEveryMs),
     setInterval(tellRefusals, tellRefusalsEveryMs),
@@ -156,6 +161,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
       holds.close()
       await desired[Symbol.asyncDispose]()
       await fleet.close()
+      await forgetSuspendKey(node)
       await secrets[Symbol.asyncDispose]()
       await announced
       templates.close()

@@ -1,35 +1,26 @@
 import { EventEmitter } from 'node:events'
-import type { Grant, HoldUsage } from '../fabric/hold.ts'
+import type { HoldUsage } from '../fabric/hold.ts'
 import { can, type Event, type State, step } from '../model/instance.ts'
 import { GuestUnreachable } from '../vm/guest-errors.ts'
 import type { MicroVm } from '../vm/micro-vm.ts'
 import type { QmpEvent } from '../vm/qmp.ts'
 import { type Boost, boostKey } from './boost.ts'
 import type { Cgroups } from './cgroup.ts'
-import { WakeFailed } from './instance-errors.ts'
+import { MemoryLost, WakeFailed } from './instance-errors.ts'
 import { Lateness } from './lateness.ts'
+import type { MemoryImage } from './memory-image.ts'
 import type { Meter, OpenInterval } from './meter.ts'
 import type { InstanceRecord } from './record.ts'
 import { type Keeper, RunningTime } from './running-time.ts'
 import { StayAwake } from './stay-awake.ts'
+import { VmSlot } from './vm-slot.ts'
+import { type Wake, wasAwake } from './wake.ts'
 import { whyEnded } from './why-ended.ts'
 
-export { WakeFailed } from './instance-errors.ts'
-export type { Keeper } from './running-time.ts'
-
-/**
- * A guest that neither sets its clock nor stops for so long is broken, and its memory is given up for that: so this is
- * far beyond what any load explains (some ms are usual). Requests have deadlines of their own.
- */
+/** A guest that neither sets its clock nor stops for so long is broken, and its memory is given up: some ms are usual. */
 const brokenAfterMs = 30_000
 
-/** A guest whose program has ended says so and powers off: what it said last names the reason, and may be on its way. */
-const lastWordsMs = 150
-
-/** What a wake took, and where from. */
-export type Wake = Grant['timing'] & { from: Grant['from'] }
-
-const wasAwake: Wake = { from: 'running', totalMs: 0, resumeMs: 0, clockMs: 0 }
+const lastWordsMs = 150 // a guest powers off when its program ends: what that said may still be on its way
 
 /**
  * One microVM of a release and its life (model/instance.ts). It runs exactly while somebody keeps it: the last keeper's
@@ -43,12 +34,12 @@ export class Instance extends EventEmitter<{
   says: [line: string]
 }> {
   readonly record: InstanceRecord
-  readonly vm: MicroVm
+  readonly #slot: VmSlot
   readonly #time: RunningTime
   readonly #boost: Boost | undefined
   readonly #boostKey: number
   readonly #lateness: Lateness
-  readonly #whyEnded: () => Promise<Error>
+  readonly #whyEnded: (vm: MicroVm) => Promise<Error>
   readonly #keepers = new Map<string, Keeper>()
   readonly #stayAwake = new StayAwake(this)
   #state: State
@@ -60,31 +51,35 @@ export class Instance extends EventEmitter<{
   requests = 0
   sinceMs = Date.now()
   lastUsedAt = Date.now()
+  /** Memory that is this instance's alone, MiB: as last measured, while it is suspended what it will need again. */
+  ownMib: number
+  /** When it was first parked; 0 if an earlier agent did that. */
+  readyAt = 0
 
   constructor(options: {
     record: InstanceRecord
-    vm: MicroVm
+    /** Undefined: it is suspended. */
+    vm: MicroVm | undefined
     state: State
+    image: MemoryImage
     meter: Meter
     boost: Boost | undefined
     cgroups: Pick<Cgroups, 'outOfMemory'>
     interval?: OpenInterval | undefined
   }) {
     super()
-    const { record, vm, state, meter, boost, cgroups, interval } = options
+    const { record, vm, state, image, meter, boost, cgroups, interval } = options
     this.record = record
+    this.#slot = new VmSlot(record.id, image)
+    this.#slot.each((one) => this.#follow(one))
     this.#state = state
     this.#time = new RunningTime(record, meter, state === 'starting' ? 'prepare' : 'run', interval)
     this.#boost = boost
     this.#lateness = new Lateness(record.id)
-    this.#whyEnded = () => whyEnded(record, vm.dir, cgroups)
+    this.#whyEnded = ({ dir }) => whyEnded(record, dir, cgroups)
     this.#boostKey = boostKey(`${record.team}.${record.app}`)
-    this.vm = vm
-    this.#stayAwake.follow(vm.guest)
-    vm.qmp.on('event', (event) => this.#onEvent(event))
-    vm.qmp.on('closed', () => {
-      setTimeout(async () => this.fail(await this.#whyEnded()), lastWordsMs)
-    })
+    this.ownMib = record.suspended?.ownMib ?? 0
+    if (vm) this.#slot.fill(vm)
   }
 
   get id() {
@@ -97,6 +92,21 @@ export class Instance extends EventEmitter<{
 
   get keepers(): ReadonlyMap<string, Keeper> {
     return this.#keepers
+  }
+
+  /** Its QEMU process; an instance that is suspended has none. */
+  get vm(): MicroVm {
+    return this.#slot.vm
+  }
+
+  /** Asleep in memory, and nobody is about to change that. */
+  get idle(): boolean {
+    return this.#state === 'parked' && this.#keepers.size === 0 && !this.#waking && !this.#slot.leaving
+  }
+
+  /** Calls it with the QEMU process, and with each later one: a suspended instance comes back in another. */
+  eachVm(use: (vm: MicroVm) => void) {
+    this.#slot.each(use)
   }
 
   /** Keeps it awake until `release`; wakes it if it sleeps. Callers share one wake. */
@@ -158,6 +168,7 @@ export class Instance extends EventEmitter<{
     await this.#stayAwake.rest(this.vm.guest)
     await this.vm.qmp.execute('stop', undefined, brokenAfterMs)
     this.#time.kind = 'run'
+    this.readyAt = Date.now()
     this.#move('ready')
     if (this.#keepers.size > 0) await this.#awake()
   }
@@ -169,7 +180,7 @@ export class Instance extends EventEmitter<{
   adopted(atUs: number) {
     if (this.#state === 'parked') return this.#time.endWhereSeen()
     this.#time.begin(atUs)
-    this.#waking = this.#setClock()
+    this.#waking = this.#setClock(this.vm)
       .then((clockMs): Wake => ({ ...wasAwake, totalMs: clockMs, clockMs }))
       .finally(() => {
         this.#waking = undefined
@@ -190,6 +201,24 @@ export class Instance extends EventEmitter<{
     if (this.#keepers.size === 0 && !this.#waking && can(this.#state, 'letGo')) this.#sleep()
   }
 
+  /** Writes its memory to the disk and ends its process; somebody who asks for it meanwhile wins. Only while idle. */
+  suspend(): Promise<void> {
+    if (!this.idle) return Promise.resolve()
+    const stillToGo = () => this.#keepers.size === 0 && this.#state === 'parked'
+    return this.#slot.empty(this.ownMib, stillToGo, () => this.#move('suspend'))
+  }
+
+  /** Brings it back into memory, asleep. Callers share it. */
+  async restore(): Promise<void> {
+    if (this.#state !== 'suspended') throw new WakeFailed(this.id, `it is ${this.#state}`)
+    try {
+      await this.#slot.refill(() => can(this.#state, 'restored') && this.#move('restored'))
+    } catch (error) {
+      if (error instanceof MemoryLost) this.fail(error)
+      throw error
+    }
+  }
+
   /** Marks it broken, once; its holders hear of it and the fleet cleans up. */
   fail(error: Error) {
     if (!can(this.#state, 'failed')) return
@@ -206,22 +235,25 @@ export class Instance extends EventEmitter<{
     this.#time.end(Date.now() * 1000)
   }
 
-  /** Ends its process. */
+  /** Ends its process, one that is just going or coming as well. */
   async kill() {
     this.retire()
-    await this.vm.kill()
-    await this.vm.process.gone()
+    await this.#slot.kill()
   }
 
   #awake(): Promise<Wake> {
     if (this.#waking) return this.#waking
     if (this.#state === 'running' || this.#state === 'starting') return Promise.resolve(wasAwake)
-    this.#lateness.begin(() => this.emit('late'))
-    this.#waking = this.#wake().finally(() => {
+    const waking = this.#state === 'suspended' || this.#slot.leaving ? this.#wakeFromDisk() : this.#wake()
+    this.#waking = waking.finally(() => {
       this.#waking = undefined
       this.#lateness.over()
       this.settle() // everybody may have given up while it woke
     })
+    waking.then(
+      (wake) => this.emit('woke', wake),
+      () => {}, // who waits for it hears of that
+    )
     return this.#waking
   }
 
@@ -229,33 +261,58 @@ export class Instance extends EventEmitter<{
   async #wake(): Promise<Wake> {
     const from = this.#state === 'stopping' ? 'running' : 'parked'
     const awake = step(this.#state, from === 'running' ? 'request' : 'wake')
+    const { vm } = this
     const begun = performance.now()
     let resumeMs = 0
     this.#resumed = () => {
       resumeMs = performance.now() - begun
     }
-    if (from === 'parked') this.vm.hmp.cont()
-    else this.vm.qmp.send('cont') // after the `stop` that is under way there
-    const clock = this.#setClock()
-    this.#boost?.raise(this.vm.process.pid, this.#boostKey) // after them: its helper may take the core that this runs on
+    if (from === 'parked') vm.hmp.cont()
+    else vm.qmp.send('cont') // after the `stop` that is under way there
+    const clock = this.#setClock(vm)
+    this.#boost?.raise(vm.process.pid, this.#boostKey) // after them: its helper may take the core that this runs on
+    this.#lateness.begin(() => this.emit('late')) // here: what comes from the disk may take its time before
     this.#enter(awake)
     const clockMs = await clock
-    const wake: Wake = { from, totalMs: performance.now() - begun, resumeMs, clockMs }
-    this.emit('woke', wake)
-    return wake
+    return { from, totalMs: performance.now() - begun, resumeMs, clockMs }
   }
 
-  async #setClock(): Promise<number> {
+  async #setClock(vm: MicroVm): Promise<number> {
     try {
-      return await this.vm.guest.setClock(brokenAfterMs)
+      return await vm.guest.setClock(brokenAfterMs)
     } catch (cause) {
       const isGone = cause instanceof GuestUnreachable
       const error = isGone
-        ? await this.#whyEnded()
+        ? await this.#whyEnded(vm)
         : new WakeFailed(this.id, 'its clock was not set in time', { cause })
       this.fail(error)
       throw error
     }
+  }
+
+  async #wakeFromDisk(): Promise<Wake> {
+    const begun = performance.now()
+    await this.#slot.leaving?.catch(() => {}) // who suspends it hears of that
+    if (this.#state === 'parked') return this.#wake() // it is still there: we have won
+    await this.restore()
+    const restoreMs = performance.now() - begun
+    if (this.state !== 'parked') throw new WakeFailed(this.id, 'it was ended meanwhile')
+    const wake = await this.#wake()
+    return { ...wake, from: 'suspended', restoreMs, totalMs: performance.now() - begun }
+  }
+
+  #follow(vm: MicroVm) {
+    this.#stayAwake.follow(vm.guest)
+    vm.qmp.on('event', (event) => this.#onEvent(event))
+    vm.qmp.on('closed', () => {
+      if (this.#slot.has(vm)) setTimeout(() => void this.#ended(vm), lastWordsMs)
+    })
+  }
+
+  /** A process that is not in the slot was ended on purpose: what it had is on the disk. */
+  async #ended(vm: MicroVm) {
+    const why = await this.#whyEnded(vm)
+    if (this.#slot.has(vm)) this.fail(why)
   }
 
   /** Asks the guest first: files may keep it awake, and its sleep hook has its turn. A request meanwhile calls that off. */

@@ -1,7 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { appName, instanceId, teamId } from '../core/ids.ts'
+import { appName, imageDigest, instanceId, teamId } from '../core/ids.ts'
 import { Egress } from '../model/egress.ts'
 import { defaultMaxAwakeMs } from '../model/release.ts'
 
@@ -11,6 +11,8 @@ export const InstanceRecord = z.object({
   team: z.string().transform(teamId),
   app: z.string().transform(appName),
   release: z.number().int(),
+  /** Of the image: names the template, which its memory is written over. */
+  digest: z.string().transform(imageDigest),
   incarnation: z.number().int(),
   address: z.string(),
   tap: z.string(),
@@ -28,6 +30,8 @@ export const InstanceRecord = z.object({
   process: z.object({ launcherPid: z.number().int(), pid: z.number().int(), startTime: z.string() }).optional(),
   /** True from the first time it was parked: before that it is of no use to a restarted agent. */
   ready: z.boolean(),
+  /** Known from the first time it was suspended: the memory it had then, MiB. */
+  suspended: z.object({ ownMib: z.number() }).optional(),
 })
 export type InstanceRecord = z.infer<typeof InstanceRecord>
 

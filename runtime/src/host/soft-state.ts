@@ -1,10 +1,9 @@
-import { availableParallelism, freemem, loadavg } from 'node:os'
+import { availableParallelism, loadavg } from 'node:os'
 import type { Cluster } from '../cluster/connect.ts'
 import { toldAgainMs } from '../cluster/heard-apps.ts'
 import { announce } from '../cluster/soft.ts'
 import { type NodeSoftState, subjects } from '../cluster/subjects.ts'
 import type { NodeId } from '../core/ids.ts'
-import { MIB } from '../core/units.ts'
 import type { AppOnNode } from './app-on-node.ts'
 import type { Fleet } from './fleet.ts'
 import { InTurn } from './in-turn.ts'
@@ -21,7 +20,7 @@ export function announceSoftState(cluster: Cluster, fleet: Fleet, node: NodeId, 
   const tell = (apps: Iterable<AppOnNode>) => {
     clearTimeout(soon)
     soon = undefined
-    announce(cluster, subjects.softNode(node), { ...ofNode(node, epoch), apps: [...apps].map(ofApp) })
+    announce(cluster, subjects.softNode(node), { ...ofNode(node, epoch, fleet), apps: [...apps].map(ofApp) })
     changed.clear()
   }
   fleet.on('changed', (app) => {
@@ -35,12 +34,13 @@ export function announceSoftState(cluster: Cluster, fleet: Fleet, node: NodeId, 
   }
 }
 
-const ofNode = (node: NodeId, epoch: string): Omit<NodeSoftState, 'apps'> => ({
+const ofNode = (node: NodeId, epoch: string, { tiers }: Fleet): Omit<NodeSoftState, 'apps'> => ({
   node,
   epoch,
   at: Date.now(),
   load: Math.min(1, (loadavg()[0] ?? 0) / availableParallelism()),
-  freeMib: Math.floor(freemem() / MIB),
+  freeMib: tiers.freeMib,
+  memory: tiers.told,
 })
 
 function ofApp({ team, name, instances }: AppOnNode): NodeSoftState['apps'][number] {

@@ -84,6 +84,18 @@ export class AppCrashed extends LittleError {
   }
 }
 
+export class NoRoomToReserve extends LittleError {
+  readonly code = 'host.no_room_to_reserve'
+  readonly status = 503
+  readonly hint =
+    'Ask for less with -m, leave --always-parked out, or give instances more of the machine: little up --memory-budget'
+  constructor(neededMib: number, reservedMib: number, budgetMib: number) {
+    super(
+      `--always-parked needs ${neededMib} MiB that nobody else may have, and of this node's ${budgetMib} MiB for instances ${reservedMib} MiB are reserved already`,
+    )
+  }
+}
+
 export class NoMemoryOnNode extends LittleError {
   readonly code = 'host.no_memory'
   readonly status = 503

@@ -9,18 +9,19 @@ import { type InstanceId, newId } from '../core/ids.ts'
 import type { Release } from '../model/release.ts'
 import type { BuildReason, Template } from '../template/store.ts'
 import type { Identity } from '../vm/guest-identity.ts'
-import { restoreArguments } from '../vm/machine.ts'
 import { MicroVm, type VmSpec } from '../vm/micro-vm.ts'
 import { copyVm } from '../vm/resume.ts'
 import { restoreState } from '../vm/snapshot.ts'
 import { awaitHealthy } from './await-healthy.ts'
 import { Instance } from './instance.ts'
 import { LastLines } from './last-lines.ts'
+import { MemoryImage } from './memory-image.ts'
 import { awaitReady } from './ready.ts'
 import { type InstanceRecord, writeRecord } from './record.ts'
 import { stopSignalNumber } from './signals.ts'
 import { StartCalledOff } from './start-errors.ts'
 import type { HostTools } from './tools.ts'
+import { instanceSpec, scratchPath } from './vm-spec.ts'
 import type { Warmed } from './warm-copies.ts'
 import { warmUp } from './warm-up.ts'
 
@@ -144,8 +145,7 @@ export async function restore(
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 })
     undo.push(() => rm(dir, { recursive: true, force: true }))
-    const scratch = join(dir, 'scratch')
-    const copy = ['--sparse=always', '--reflink=auto', template.scratchPath, scratch]
+    const copy = ['--sparse=always', '--reflink=auto', template.scratchPath, scratchPath(dir)]
     if (!warmed) await run('cp', copy, { timeout: copyDeadlineMs })
     const cgroups = await tools.cgroups.create(id, release.memoryMib)
     undo.push(() => tools.cgroups.remove(id))
@@ -154,6 +154,7 @@ export async function restore(
       team,
       app,
       release: release.number,
+      digest: release.image.digest,
       incarnation: 1,
       address: link.address,
       tap: link.tap,
@@ -167,33 +168,16 @@ export async function restore(
       ready: false,
     }
     await writeRecord(dir, record)
-    const spec: VmSpec = {
-      dir,
-      uid: record.uid,
-      cgroups,
-      tap: link.tap,
-      files: {
-        root: { mode: 'r', path: template.rootPath },
-        scratch: { mode: 'rw', path: scratch },
-      },
-      sealedRam: template.ramPath,
-      accelerator: template.shape.accelerator,
-      args: restoreArguments(template.shape),
-    }
+    const spec = instanceSpec(record, dir, cgroups, template)
     const vm = warmed
       ? (await copyVm({ from: warmed.path, spec, ...warmed.secret })).vm
       : await fromTemplate(spec, template)
     undo.push(() => vm.kill().then(() => vm.process.gone()))
     record.process = vm.process.identity
     await writeRecord(dir, record)
-    const instance = new Instance({
-      record,
-      vm,
-      state: 'starting',
-      meter: tools.meter,
-      boost: tools.boost,
-      cgroups: tools.cgroups,
-    })
+    const image = new MemoryImage(record, tools)
+    const { meter, boost } = tools
+    const instance = new Instance({ record, vm, state: 'starting', image, meter, boost, cgroups: tools.cgroups })
     const lastLines = new LastLines()
     connectLogs(instance, lastLines, tools)
     await instance.begin(starter)
@@ -225,18 +209,21 @@ const hookFolder = '/etc/littlecloud/hooks'
 /** Everything the program writes goes to the app's log, and its last lines are kept for the error that may come. */
 export function connectLogs(instance: Instance, lastLines: LastLines, tools: HostTools) {
   const { team, app, id, release } = instance.record
-  const source = tools.logs.source({ team, app, instance: id, release }, instance.vm.guest)
-  instance.vm.guest.on('log', (stream, bytes) => {
-    lastLines.add(bytes)
-    source.write(stream, bytes)
+  const origin = { team, app, instance: id, release }
+  instance.eachVm(({ guest }) => {
+    const source = tools.logs.source(origin, guest)
+    guest.on('log', (stream, bytes) => {
+      lastLines.add(bytes)
+      source.write(stream, bytes)
+    })
+    guest.on('dropped', (byteCount) => source.system(`${byteCount} bytes of output were lost`))
+    guest.on('hookFailed', (hook, code) => {
+      const how = code < 0 ? 'took too long and was ended' : `ended with exit code ${code}`
+      source.system(`the hook ${hookFolder}/${hook} ${how}`)
+    })
+    guest.on('closed', () => source.close())
   })
-  instance.vm.guest.on('dropped', (byteCount) => source.system(`${byteCount} bytes of output were lost`))
-  instance.on('says', (line) => source.system(line))
-  instance.vm.guest.on('hookFailed', (hook, code) => {
-    const how = code < 0 ? 'took too long and was ended' : `ended with exit code ${code}`
-    source.system(`the hook ${hookFolder}/${hook} ${how}`)
-  })
-  instance.vm.guest.on('closed', () => source.close())
+  instance.on('says', (line) => tools.logs.source(origin).system(line))
 }
 
 async function identity(release: Release, record: InstanceRecord, tools: HostTools): Promise<Identity> {

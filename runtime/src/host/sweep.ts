@@ -5,6 +5,7 @@ import { Cgroups } from './cgroup.ts'
 import type { HostConfig } from './config.ts'
 import { HostNetwork } from './network.ts'
 import { endStrayLaunchers } from './reconcile.ts'
+import { forgetSuspendKey } from './suspend-key.ts'
 
 /**
  * Removes everything a host agent may have left on this machine when it was killed and no next one will come. Returns
@@ -22,6 +23,7 @@ export async function sweepHost({ node, subnet, dataDir }: HostConfig): Promise<
   }
   await endStrayLaunchers(dataDir, new Set())
   await rm(join(dataDir, 'warm'), { recursive: true, force: true })
+  await forgetSuspendKey(node)
   if (folders.length > 0) found.push(count(folders.length, 'instance'))
   const network = await HostNetwork.open({ node, subnet })
   const taps = await network.list()

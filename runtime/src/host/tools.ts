@@ -28,6 +28,8 @@ export interface HostTools {
   cgroups: Pick<Cgroups, 'create' | 'remove' | 'restore' | 'outOfMemory'> & { list(): Promise<string[] | undefined> }
   /** Ids of instances that are being made or taken away: the reconciler leaves them alone. */
   busy: Set<string>
+  /** 32 bytes that are on no disk: suspend-key.ts. */
+  suspendKey: Buffer
   /** Root file system of an image, fetched if it is not here. */
   rootOf(digest: ImageDigest): Promise<string>
   /** `NAME=value`, opened; never logged, never written. */

@@ -1,7 +1,17 @@
 import { LittleError, raise } from '../core/errors.ts'
 
 export type State = 'stored' | 'starting' | 'parked' | 'running' | 'stopping' | 'suspended' | 'broken'
-export type Event = 'start' | 'ready' | 'wake' | 'letGo' | 'request' | 'stopped' | 'suspend' | 'failed' | 'cleanedUp'
+export type Event =
+  | 'start'
+  | 'ready'
+  | 'wake'
+  | 'letGo'
+  | 'request'
+  | 'stopped'
+  | 'suspend'
+  | 'restored'
+  | 'failed'
+  | 'cleanedUp'
 
 /** Every move an instance can make. docs/instance.md is drawn from this table, never the other way round. */
 export const moves: Record<State, Partial<Record<Event, State>>> = {
@@ -10,7 +20,7 @@ export const moves: Record<State, Partial<Record<Event, State>>> = {
   parked: { wake: 'running', suspend: 'suspended', failed: 'broken' },
   running: { letGo: 'stopping', failed: 'broken' },
   stopping: { request: 'running', stopped: 'parked', failed: 'broken' }, // a late request wins over sleep
-  suspended: { wake: 'running', failed: 'broken' }, // consumes the memory image
+  suspended: { restored: 'parked', failed: 'broken' }, // uses up what was written; a wake follows if somebody waits
   broken: { cleanedUp: 'stored' },
 }
 

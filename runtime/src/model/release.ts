@@ -68,6 +68,10 @@ export const Release = z.object({
   spares: z.union([z.literal('auto'), z.number().int().nonnegative()]),
   /** Further instances are copies of the first one's memory once that is warmed up. */
   clone: z.literal('warm').optional(),
+  /** Under memory pressure its instances are ended, and started anew by the next request. */
+  ephemeral: z.boolean().default(false),
+  /** Its memory is reserved: it never leaves it. */
+  alwaysParked: z.boolean().default(false),
   warm: z.object({ path: z.string(), times: z.number().int() }).optional(),
   egress: Egress.prefault({}),
   /** How long a request may wait for an instance, ms. */

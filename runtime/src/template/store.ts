@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { closeSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 import { access, mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { raise } from '../core/errors.ts'
+import { MIB } from '../core/units.ts'
 import type { MachineShape } from '../vm/machine.ts'
 import { createMemfd, sealMemfd } from '../vm/memfd.ts'
 import { type BuildTools, buildTemplate, TemplateDamaged, type TemplateSource } from './build.ts'
@@ -32,7 +33,7 @@ export class TemplateStore {
   readonly #dir: string
   readonly #tools: BuildTools
   readonly #ready = new Map<string, Promise<Template>>()
-  readonly #descriptors: number[] = []
+  readonly #memory = new Map<string, { fd: number; mib: number }>()
 
   constructor(dir: string, tools: BuildTools) {
     this.#dir = dir
@@ -51,9 +52,16 @@ export class TemplateStore {
     return template
   }
 
+  /** What the templates' memory takes, once for all their instances. */
+  get residentMib(): number {
+    let sum = 0
+    for (const { mib } of this.#memory.values()) sum += mib
+    return sum
+  }
+
   close() {
-    for (const fd of this.#descriptors) closeSync(fd)
-    this.#descriptors.length = 0
+    for (const { fd } of this.#memory.values()) closeSync(fd)
+    this.#memory.clear()
     this.#ready.clear()
   }
 
@@ -63,7 +71,7 @@ export class TemplateStore {
     const loaded =
       (there && (await loadChecked(dir, key))) ||
       (await this.#build(dir, key, source, () => onBuild(there ? 'damaged' : 'missing')))
-    this.#descriptors.push(loaded.ram)
+    this.#memory.set(key, { fd: loaded.ram, mib: (fstatSync(loaded.ram).blocks * 512) / MIB })
     return {
       shape: { accelerator: this.#tools.machine.accelerator, memoryMib: source.memoryMib, cpus: source.cpus },
       ramPath: `/proc/${process.pid}/fd/${loaded.ram}`,

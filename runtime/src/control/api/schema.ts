@@ -47,6 +47,8 @@ const Settings = z.strictObject({
   maxInstances: within(1, 1_000).optional(),
   spares: z.union([z.literal('auto'), within(0, 100)]).default('auto'),
   egress: Egress.prefault({}),
+  ephemeral: z.boolean().default(false),
+  alwaysParked: z.boolean().default(false),
   insecureRegistry: z.boolean().default(false),
   /** Percent of the requests that the new release gets beside the live one, until it is promoted or rolled back. */
   canary: within(1, 99).optional(),
@@ -63,6 +65,10 @@ export const DeployRequest = Settings.refine(({ protocol, port }) => protocol ==
   .refine(({ protocol, warm }) => protocol === 'http' || warm === undefined, {
     error: 'no HTTP is sent to a TCP app',
     path: ['warm'],
+  })
+  .refine(({ ephemeral, alwaysParked }) => !(ephemeral && alwaysParked), {
+    error: 'an app is ephemeral or always parked, not both',
+    path: ['ephemeral'],
   })
 export type DeployRequest = z.infer<typeof DeployRequest>
 
@@ -128,6 +134,15 @@ export const NodeView = z.object({
   cpus: z.number(),
   memoryMib: z.number(),
   freeMib: z.number().optional(),
+  /** Of instances: what they may use, use, and have reserved; and how many there are by state. */
+  memory: z
+    .object({
+      budgetMib: z.number(),
+      usedMib: z.number(),
+      reservedMib: z.number(),
+      states: z.record(z.string(), z.number()),
+    })
+    .optional(),
   load: z.number().optional(),
   silentMs: z.number().optional(),
   instances: z.record(z.string(), z.object({ count: z.number(), memoryMib: z.number() })),

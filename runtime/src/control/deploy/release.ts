@@ -90,6 +90,8 @@ function releaseOf(plan: Plan, image: Imported, number: number, createdAt: numbe
     maxBusyMs: settings.maxBusyMs ?? usual.maxBusyMs,
     maxInstances: settings.maxInstances ?? usual.maxInstances,
     spares: settings.spares,
+    ephemeral: settings.ephemeral,
+    alwaysParked: settings.alwaysParked,
     ...(settings.warm && { warm: settings.warm }),
     egress: settings.egress,
     ...(settings.clone && { clone: settings.clone }),

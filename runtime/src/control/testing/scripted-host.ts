@@ -76,8 +76,17 @@ export async function startScriptedHost(
     }),
     answer(cluster, subjects.askHost(node, 'exec'), z.unknown(), (ask) => exec(ask as ExecStart)),
   ]
+  const memory = { budgetMib: freeMib, usedMib: 0, reservedMib: 0, states: {} }
   const soft = () =>
-    announce(cluster, subjects.softNode(node), { node, epoch: 'e1', at: Date.now(), load: 0.1, freeMib, apps: [] })
+    announce(cluster, subjects.softNode(node), {
+      node,
+      epoch: 'e1',
+      at: Date.now(),
+      load: 0.1,
+      freeMib,
+      memory,
+      apps: [],
+    })
   const timer = setInterval(soft, 200)
   await placements.ready()
   await cluster.now?.flush()
