@@ -6,6 +6,7 @@ const benchmarks = {
   wake: () => import('./wake.ts').then(({ runWake }) => runWake),
   burst: () => import('./burst.ts').then(({ runBurst }) => runBurst),
   chaos: () => import('./chaos.ts').then(({ runChaos }) => runChaos),
+  density: () => import('./density.ts').then(({ runDensity }) => runDensity),
   deploy: () => import('./deploy.ts').then(({ runDeploy }) => runDeploy),
   tiers: () => import('./tiers.ts').then(({ runTiers }) => runTiers),
   throughput: () => import('./throughput.ts').then(({ runThroughput }) => runThroughput),
@@ -20,6 +21,7 @@ const usage = `npm run bench -- ${Object.keys(benchmarks).join('|')} [--quick] [
   --neighbours N  (wake) while N guests of other apps spin; a result of its own
   --asleep N      (wake --neighbours) with so many other apps asleep
   --seed N        (chaos) the same number kills in the same order (default 1)
+  --apps N        (density) how many apps, and how many wakes of them (default 1000)
 Without --quick the result is written to bench/RESULTS.md. Leave the machine alone meanwhile.`
 
 const { values, positionals } = parseArgs({
@@ -30,12 +32,20 @@ const { values, positionals } = parseArgs({
     neighbours: { type: 'string' },
     asleep: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    apps: { type: 'string' },
   },
 })
 const [asked = ''] = positionals
 const count = (text: string | undefined) => (text === undefined ? undefined : Number(text))
-const [busy, asleep, seed = 1] = [count(values.neighbours), count(values.asleep), count(values.seed)]
-const wrong = [busy, asleep, seed].some((value) => value !== undefined && !(Number.isSafeInteger(value) && value >= 0))
+const [busy, asleep, seed = 1, apps] = [
+  count(values.neighbours),
+  count(values.asleep),
+  count(values.seed),
+  count(values.apps),
+]
+const wrong = [busy, asleep, seed, apps].some(
+  (value) => value !== undefined && !(Number.isSafeInteger(value) && value >= 0),
+)
 if (!(asked in benchmarks) || wrong || (busy !== undefined && asked !== 'wake')) {
   console.error(usage)
   process.exit(1)
@@ -45,12 +55,13 @@ const progress = (line: string) => process.stderr.write(`  ${line}\n`)
 const measure = (await (busy === undefined ? benchmarks[asked as Name]() : neighbours())) as (options: {
   quick: boolean
   seed: number
+  apps: number | undefined
   progress: (line: string) => void
   neighbours: number | undefined
   asleep: number | undefined
 }) => Promise<object>
 const began = Date.now()
-const result = await measure({ quick: values.quick, seed, progress, neighbours: busy, asleep })
+const result = await measure({ quick: values.quick, seed, apps, progress, neighbours: busy, asleep })
 const tookMs = Date.now() - began
 if (!values.quick) await writeResult(name, result, tookMs)
 console.log(JSON.stringify(result, null, values.json ? 0 : 2))

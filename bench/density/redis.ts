@@ -1,0 +1,64 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { ensureExampleImage } from '../../scripts/images/ensure.ts'
+import { startCloud, type TestCloud } from '../../test/harness/cloud.ts'
+
+export interface RedisResult {
+  neighbours: number
+  keys: number
+  suspensions: number
+  keys_lost: number
+}
+
+const keys = 1_000
+const redis = 'keeper'
+/** Redis and some four neighbours fit; the others are on the disk, and each that wakes sends another there. */
+const fittingMib = 300
+const pressedWithinMs = 300_000
+
+/** A redis without a volume, pushed out of memory again and again by its neighbours: every key is there each time. */
+export async function redisUnderPressure(
+  neighbours: number,
+  rounds: number,
+  progress: (line: string) => void,
+): Promise<RedisResult> {
+  await using cloud = await startCloud({ memoryBudgetMib: fittingMib })
+  await cloud.deploy(redis, { image: await ensureExampleImage('redis'), memoryMib: 128, idleMs: 50 })
+  await command(cloud, `for i in $(seq ${keys}); do echo "SET key:$i value-$i-of-${keys}"; done | redis-cli`)
+  const digest = await command(cloud, 'redis-cli DEBUG DIGEST')
+  const others: string[] = []
+  for (let index = 0; index < neighbours; index++) {
+    others.push(`neighbour-${index}`)
+    await cloud.deploy(others[index]!, { image: await ensureExampleImage('hello'), memoryMib: 128, idleMs: 50 })
+    if (index % 20 === 19) progress(`redis: ${index + 1} of ${neighbours} neighbours`)
+  }
+  let keys_lost = 0
+  let next = 0
+  for (let round = 1; round <= rounds; round++) {
+    for (const until = Date.now() + pressedWithinMs; (await stateOf(cloud)) !== 'suspended'; await delay(50)) {
+      if (Date.now() > until) throw new Error(`redis is still in memory: ${await stateOf(cloud)}`)
+      const { status } = await cloud.get(others[next++ % others.length]!)
+      if (status !== 200) throw new Error(`a neighbour answered ${status}`)
+    }
+    const there = Number(await command(cloud, 'redis-cli DBSIZE'))
+    keys_lost += keys - there
+    if ((await command(cloud, 'redis-cli DEBUG DIGEST')) !== digest)
+      throw new Error(`redis has other values in round ${round}`)
+    progress(`redis: suspended ${round} times, ${there} keys`)
+  }
+  await cloud.down()
+  return { neighbours, keys, suspensions: rounds, keys_lost }
+}
+
+const stateOf = async (cloud: TestCloud) => (await cloud.instances(redis))[0]?.state
+
+/** What a command inside the redis printed; it wakes it, as any client does. */
+async function command({ client }: TestCloud, script: string): Promise<string> {
+  let output = ''
+  const print = (bytes: Uint8Array) => {
+    output += Buffer.from(bytes).toString()
+  }
+  const session = client.exec(redis, { command: ['sh', '-c', script], stdout: print, stderr: print })
+  const code = await session.exited
+  if (code !== 0) throw new Error(`${script} ended with ${code}: ${output}`)
+  return output.trim()
+}
