@@ -84,6 +84,12 @@ export class AppOnNode {
       .sort((a, b) => rank(a) - rank(b) || a.record.createdAt - b.record.createdAt)
   }
 
+  /** Late ones that others have overtaken: there may be no more at a time, so whose memory is the app's is decided. */
+  overtaken({ number, maxInstances }: Release): Instance[] {
+    const late = this.of(number).filter(({ isLate }) => isLate)
+    return late.slice(0, Math.max(0, this.there(number) + late.length - maxInstances))
+  }
+
   drop(instance: Instance) {
     const index = this.instances.indexOf(instance)
     if (index >= 0) this.instances.splice(index, 1)

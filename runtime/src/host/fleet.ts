@@ -4,13 +4,15 @@ import type { AppName, InstanceId, TeamId } from '../core/ids.ts'
 import { woken } from '../model/likelihood.ts'
 import type { Release } from '../model/release.ts'
 import { ForeignOnEmulated } from '../model/team.ts'
+import { tellOf } from './app-events.ts'
 import { AppOnNode, type Wanted } from './app-on-node.ts'
 import { endInstance } from './end.ts'
+import { failAtExit } from './fail-at-exit.ts'
 import type { Instance } from './instance.ts'
 import { MemoryLost, WakeFailed } from './instance-errors.ts'
 import { watchHealth } from './liveness.ts'
 import { removeInstance, type Started } from './start.ts'
-import { AppCrashed, InstanceEnded, OutOfMemory } from './start-errors.ts'
+import { InstanceEnded } from './start-errors.ts'
 import { startOrCopy } from './start-or-copy.ts'
 import { Tiers } from './tiers.ts'
 import type { HostTools } from './tools.ts'
@@ -134,11 +136,8 @@ export class Fleet extends EventEmitter<{
 
   #need(team: TeamId, name: AppName): AppOnNode {
     const key = `${team}.${name}`
-    let app = this.#apps.get(key)
-    if (!app) {
-      app = new AppOnNode(team, name)
-      this.#apps.set(key, app)
-    }
+    const app = this.#apps.get(key) ?? new AppOnNode(team, name)
+    this.#apps.set(key, app)
     return app
   }
 
@@ -150,14 +149,8 @@ export class Fleet extends EventEmitter<{
 
   /** Ends an instance because memory is short; its app is started anew when somebody asks for it. */
   async drop(app: AppOnNode, instance: Instance): Promise<void> {
-    this.#tell(
-      app,
-      instance.record.release,
-      'dropped',
-      'memory is short: it starts anew when it is asked',
-      undefined,
-      instance.id,
-    )
+    const message = 'memory is short: it starts anew when it is asked'
+    tellOf(app, { release: instance.record.release, kind: 'dropped', message, instance: instance.id }, this.#tools)
     await this.#end(app, instance)
   }
 
@@ -190,7 +183,8 @@ export class Fleet extends EventEmitter<{
           const tooMany = app.there(number) >= release.maxInstances
           if (this.#closed || signal.aborted || tooMany) return removeInstance(started.instance, this.#tools)
           this.#join(app, started)
-          this.#replaceLate(app, release)
+          for (const late of app.overtaken(release))
+            late.fail(new WakeFailed(late.id, 'it was late, and another one has taken its place'))
           this.emit('available', app.team, app.name)
           return undefined
         },
@@ -219,7 +213,7 @@ export class Fleet extends EventEmitter<{
     if (!(error instanceof LittleError)) this.#tools.log.error(error, 'a start failed')
     app.failed(release.number, error, Date.now())
     const { status: _, ...fields } = errorFields(error)
-    this.#tell(app, release.number, 'failed', fields.message, fields)
+    tellOf(app, { release: release.number, kind: 'failed', message: fields.message, error: fields }, this.#tools)
     this.emit('available', app.team, app.name) // those who wait shall hear of the failure, not of a deadline
   }
 
@@ -233,17 +227,7 @@ export class Fleet extends EventEmitter<{
       this.#tools.log.warn({ instance: instance.id }, 'it wakes late: another instance is started')
       this.#reconcile(app)
     })
-    instance.eachVm(({ guest }) =>
-      guest.on('exited', ({ code, signal, outOfMemory }) => {
-        const end = signal > 0 ? `signal ${signal}` : `exit code ${code}`
-        const { memoryMib } = instance.record
-        // its last lines may still be on their way
-        setTimeout(
-          () => instance.fail(outOfMemory ? new OutOfMemory(memoryMib) : new AppCrashed(end, lastLines.lines)),
-          50,
-        )
-      }),
-    )
+    failAtExit(instance, lastLines)
     if (instance.state === 'parked') this.tiers.measure(instance)
     this.emit('changed', app)
   }
@@ -255,20 +239,14 @@ export class Fleet extends EventEmitter<{
     this.emit('changed', app)
   }
 
-  /** There may be no more at a time, and requests go to the new one: which of both memories is the app's is decided. */
-  #replaceLate(app: AppOnNode, { number, maxInstances }: Release) {
-    const late = app.of(number).filter(({ isLate }) => isLate)
-    for (const instance of late.slice(0, Math.max(0, app.there(number) + late.length - maxInstances)))
-      instance.fail(new WakeFailed(instance.id, 'it was late, and another one has taken its place'))
-  }
-
   #watchHealth(app: AppOnNode, instance: Instance) {
     const { release: number } = instance.record
     const release = app.ready(number)
     if (!release || instance.health) return
     const stop = watchHealth(instance, release.config, (error) => {
       app.failed(number, error, Date.now())
-      this.#tell(app, number, 'unhealthy', error.message, errorFields(error), instance.id)
+      const told = { release: number, message: error.message, error: errorFields(error), instance: instance.id }
+      tellOf(app, { kind: 'unhealthy', ...told }, this.#tools)
       this.emit('unhealthy', instance)
       this.emit('changed', app)
       this.#reconcile(app)
@@ -277,12 +255,13 @@ export class Fleet extends EventEmitter<{
   }
 
   #broken(app: AppOnNode, instance: Instance, error: Error) {
+    const { release } = instance.record
     app.drop(instance)
     this.#watched.get(instance)?.()
-    app.failed(instance.record.release, error, Date.now())
+    app.failed(release, error, Date.now())
     const { status: _, ...fields } = errorFields(error)
     const kind = error instanceof MemoryLost ? 'lost' : 'crashed'
-    this.#tell(app, instance.record.release, kind, fields.message, fields, instance.id)
+    tellOf(app, { release, kind, message: fields.message, error: fields, instance: instance.id }, this.#tools)
     this.emit('gone', instance, error)
     this.#takeAway(app, instance)
     this.#reconcile(app)
@@ -292,7 +271,8 @@ export class Fleet extends EventEmitter<{
     app.drop(instance)
     this.#watched.get(instance)?.()
     instance.removeAllListeners() // its end is no crash
-    this.#tell(app, instance.record.release, 'ended', `instance ${instance.id} ended`, undefined, instance.id)
+    const message = `instance ${instance.id} ended`
+    tellOf(app, { release: instance.record.release, kind: 'ended', message, instance: instance.id }, this.#tools)
     app.ending++
     this.#going.add(instance)
     this.emit('changed', app)
@@ -314,28 +294,5 @@ export class Fleet extends EventEmitter<{
         this.#going.delete(instance)
         this.emit('changed', app)
       })
-  }
-
-  #tell(
-    app: AppOnNode,
-    release: number,
-    kind: 'failed' | 'crashed' | 'unhealthy' | 'lost' | 'dropped' | 'ended',
-    message: string,
-    error?: { code: string; message: string; hint: string },
-    instance?: string,
-  ) {
-    this.#tools.tell({
-      team: app.team,
-      app: app.name,
-      release,
-      kind,
-      message,
-      ...(error && { error }),
-      ...(instance && { instance }),
-    })
-    if (kind !== 'ended') {
-      const origin = { team: app.team, app: app.name, instance: instance ?? '', release }
-      this.#tools.logs.source(origin).system(`${kind}: ${message}`)
-    }
   }
 }

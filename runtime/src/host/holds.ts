@@ -13,8 +13,8 @@ import type { Fleet } from './fleet.ts'
 import { Refused } from './hold-refused.ts'
 import type { Instance } from './instance.ts'
 import { MemoryLost } from './instance-errors.ts'
-import type { Hold, KnownEdge } from './known-edge.ts'
-import { Waits } from './waits.ts'
+import { type Hold, type KnownEdge, newEdge } from './known-edge.ts'
+import { leftBy } from './slots.ts'
 
 /** How often expired holds are looked for. */
 const lookEveryMs = 500
@@ -70,14 +70,7 @@ export class Holds {
     { edge: id, holds }: Extract<EdgeMessage, { type: 'hello' }>,
     send: (message: AgentMessage) => void,
   ): KnownEdge {
-    const edge = this.#edges.get(id) ?? {
-      id,
-      send,
-      holds: new Map(),
-      waits: new Waits(),
-      lastHeardAt: Date.now(),
-      expired: false,
-    }
+    const edge = this.#edges.get(id) ?? newEdge(id, send)
     this.#edges.set(id, edge)
     edge.send = send
     edge.lastHeardAt = Date.now()
@@ -184,12 +177,7 @@ export class Holds {
 
   /** The slots that nobody has. */
   #left(app: AppOnNode, instance: Instance): { soft: number; hard: number } {
-    const { soft, hard } = app.concurrency(instance.record.release)
-    const holds = this.#holdsOn(instance)
-    return {
-      soft: Math.max(0, soft - holds.reduce((sum, hold) => sum + hold.soft, 0)),
-      hard: Math.max(0, hard - holds.reduce((sum, hold) => sum + hold.hard, 0)),
-    }
+    return leftBy(this.#holdsOn(instance), app.concurrency(instance.record.release))
   }
 
   /** What of the instance's concurrency this edge can have now: all that other edges do not hold. */
@@ -203,12 +191,8 @@ export class Holds {
   #moreOf(app: AppOnNode, edge: KnownEdge, held: InstanceId[]) {
     for (const hold of edge.holds.values()) {
       if (!held.includes(hold.instance.id)) continue
-      const { soft, hard } = app.concurrency(hold.instance.record.release)
       const others = this.#holdsOn(hold.instance).filter((one) => one.edge !== edge.id)
-      const free = {
-        soft: soft - others.reduce((sum, one) => sum + one.soft, 0),
-        hard: hard - others.reduce((sum, one) => sum + one.hard, 0),
-      }
+      const free = leftBy(others, app.concurrency(hold.instance.record.release))
       if (free.soft > hold.soft) return { instance: hold.instance, ...free, replaces: hold }
     }
     return undefined

@@ -1,51 +1,32 @@
 import { EventEmitter } from 'node:events'
 import type { HoldUsage } from '../fabric/hold.ts'
 import { can, type Event, type State, step } from '../model/instance.ts'
-import { GuestUnreachable } from '../vm/guest-errors.ts'
 import type { MicroVm } from '../vm/micro-vm.ts'
 import type { QmpEvent } from '../vm/qmp.ts'
-import { type Boost, boostKey } from './boost.ts'
-import type { Cgroups } from './cgroup.ts'
 import { MemoryLost, WakeFailed } from './instance-errors.ts'
+import type { InstanceEvents, InstanceParts } from './instance-parts.ts'
 import { Lateness } from './lateness.ts'
-import type { MemoryImage } from './memory-image.ts'
-import type { Meter, OpenInterval } from './meter.ts'
+import { Motion } from './motion.ts'
 import type { InstanceRecord } from './record.ts'
 import { type Keeper, RunningTime } from './running-time.ts'
 import { StayAwake } from './stay-awake.ts'
 import { VmSlot } from './vm-slot.ts'
 import { type Wake, wasAwake } from './wake.ts'
-import { whyEnded } from './why-ended.ts'
-
-/** A guest that neither sets its clock nor stops for so long is broken, and its memory is given up: some ms are usual. */
-const brokenAfterMs = 30_000
-
-const lastWordsMs = 150 // a guest powers off when its program ends: what that said may still be on its way
 
 /**
  * One microVM of a release and its life (model/instance.ts). It runs exactly while somebody keeps it: the last keeper's
  * leaving stops it. What it ran is metered between QEMU's own RESUME and STOP.
  */
-export class Instance extends EventEmitter<{
-  changed: []
-  broken: [Error]
-  late: []
-  woke: [Wake]
-  says: [line: string]
-}> {
+export class Instance extends EventEmitter<InstanceEvents> {
   readonly record: InstanceRecord
   readonly #slot: VmSlot
   readonly #time: RunningTime
-  readonly #boost: Boost | undefined
-  readonly #boostKey: number
+  readonly #motion: Motion
   readonly #lateness: Lateness
-  readonly #whyEnded: (vm: MicroVm) => Promise<Error>
   readonly #keepers = new Map<string, Keeper>()
   readonly #stayAwake = new StayAwake(this)
   #state: State
   #waking: Promise<Wake> | undefined
-  #resumed: (() => void) | undefined
-  #stopTimer: NodeJS.Timeout | undefined
   /** By the image's HEALTHCHECK; undefined: it has none. An unhealthy one gets no more requests. */
   health: 'healthy' | 'failing' | 'unhealthy' | undefined
   requests = 0
@@ -56,28 +37,15 @@ export class Instance extends EventEmitter<{
   /** When it was first parked; 0 if an earlier agent did that. */
   readyAt = 0
 
-  constructor(options: {
-    record: InstanceRecord
-    /** Undefined: it is suspended. */
-    vm: MicroVm | undefined
-    state: State
-    image: MemoryImage
-    meter: Meter
-    boost: Boost | undefined
-    cgroups: Pick<Cgroups, 'outOfMemory'>
-    interval?: OpenInterval | undefined
-  }) {
+  constructor({ record, vm, state, image, meter, boost, cgroups, interval }: InstanceParts) {
     super()
-    const { record, vm, state, image, meter, boost, cgroups, interval } = options
     this.record = record
     this.#slot = new VmSlot(record.id, image)
     this.#slot.each((one) => this.#follow(one))
     this.#state = state
     this.#time = new RunningTime(record, meter, state === 'starting' ? 'prepare' : 'run', interval)
-    this.#boost = boost
     this.#lateness = new Lateness(record.id)
-    this.#whyEnded = ({ dir }) => whyEnded(record, dir, cgroups)
-    this.#boostKey = boostKey(`${record.team}.${record.app}`)
+    this.#motion = new Motion(record, boost, cgroups)
     this.ownMib = record.suspended?.ownMib ?? 0
     if (vm) this.#slot.fill(vm)
   }
@@ -159,14 +127,14 @@ export class Instance extends EventEmitter<{
   /** Lets a restored guest run for the first time; what it runs until `ready` is preparation. */
   async begin(starter: string) {
     this.#keepers.set(starter, { id: starter })
-    await this.vm.qmp.execute('cont', undefined, brokenAfterMs)
+    await this.#motion.begin(this.vm)
   }
 
   /** The start is over: from now on its running time is billed. The caller has kept it until here. */
   async ready(starter: string) {
     this.#keepers.delete(starter)
     await this.#stayAwake.rest(this.vm.guest)
-    await this.vm.qmp.execute('stop', undefined, brokenAfterMs)
+    await this.#motion.park(this.vm)
     this.#time.kind = 'run'
     this.readyAt = Date.now()
     this.#move('ready')
@@ -180,7 +148,7 @@ export class Instance extends EventEmitter<{
   adopted(atUs: number) {
     if (this.#state === 'parked') return this.#time.endWhereSeen()
     this.#time.begin(atUs)
-    this.#waking = this.#setClock(this.vm)
+    this.#waking = this.#orFail(this.#motion.setClock(this.vm))
       .then((clockMs): Wake => ({ ...wasAwake, totalMs: clockMs, clockMs }))
       .finally(() => {
         this.#waking = undefined
@@ -230,7 +198,7 @@ export class Instance extends EventEmitter<{
   retire() {
     if (!can(this.#state, 'failed')) return
     this.#move('failed')
-    clearTimeout(this.#stopTimer)
+    this.#motion.stopped()
     this.#stayAwake.end()
     this.#time.end(Date.now() * 1000)
   }
@@ -257,35 +225,21 @@ export class Instance extends EventEmitter<{
     return this.#waking
   }
 
-  /** The wake and nothing but the wake: cont and clock, priority, acknowledged. What is only written down comes after. */
+  /** Nothing comes before the guest is told; what is only written down comes after. */
   async #wake(): Promise<Wake> {
     const from = this.#state === 'stopping' ? 'running' : 'parked'
     const awake = step(this.#state, from === 'running' ? 'request' : 'wake')
-    const { vm } = this
-    const begun = performance.now()
-    let resumeMs = 0
-    this.#resumed = () => {
-      resumeMs = performance.now() - begun
-    }
-    if (from === 'parked') vm.hmp.cont()
-    else vm.qmp.send('cont') // after the `stop` that is under way there
-    const clock = this.#setClock(vm)
-    this.#boost?.raise(vm.process.pid, this.#boostKey) // after them: its helper may take the core that this runs on
+    const woken = this.#orFail(this.#motion.wake(this.vm, from))
     this.#lateness.begin(() => this.emit('late')) // here: what comes from the disk may take its time before
     this.#enter(awake)
-    const clockMs = await clock
-    return { from, totalMs: performance.now() - begun, resumeMs, clockMs }
+    return { from, ...(await woken) }
   }
 
-  async #setClock(vm: MicroVm): Promise<number> {
+  async #orFail<T>(outcome: Promise<T>): Promise<T> {
     try {
-      return await vm.guest.setClock(brokenAfterMs)
-    } catch (cause) {
-      const isGone = cause instanceof GuestUnreachable
-      const error = isGone
-        ? await this.#whyEnded(vm)
-        : new WakeFailed(this.id, 'its clock was not set in time', { cause })
-      this.fail(error)
+      return await outcome
+    } catch (error) {
+      this.fail(error as Error)
       throw error
     }
   }
@@ -304,15 +258,9 @@ export class Instance extends EventEmitter<{
   #follow(vm: MicroVm) {
     this.#stayAwake.follow(vm.guest)
     vm.qmp.on('event', (event) => this.#onEvent(event))
-    vm.qmp.on('closed', () => {
-      if (this.#slot.has(vm)) setTimeout(() => void this.#ended(vm), lastWordsMs)
+    this.#motion.watch(vm, (why) => {
+      if (this.#slot.has(vm)) this.fail(why) // else it was ended on purpose: what it had is on the disk
     })
-  }
-
-  /** A process that is not in the slot was ended on purpose: what it had is on the disk. */
-  async #ended(vm: MicroVm) {
-    const why = await this.#whyEnded(vm)
-    if (this.#slot.has(vm)) this.fail(why)
   }
 
   /** Asks the guest first: files may keep it awake, and its sleep hook has its turn. A request meanwhile calls that off. */
@@ -323,22 +271,20 @@ export class Instance extends EventEmitter<{
 
   #stop() {
     if (this.#state !== 'stopping') return // a request, or files inside, came first
-    this.vm.qmp.send('stop')
-    clearTimeout(this.#stopTimer)
-    this.#stopTimer = setTimeout(() => {
-      if (this.#state === 'stopping') this.fail(new WakeFailed(this.id, 'its QEMU process does not stop it'))
-    }, brokenAfterMs)
+    this.#motion.stop(this.vm, (error) => {
+      if (this.#state === 'stopping') this.fail(error)
+    })
   }
 
   #onEvent({ event, atUs }: QmpEvent) {
     if (event === 'RESUME') {
       if (this.#state !== 'broken') this.#time.begin(atUs)
-      this.#resumed?.()
+      this.#motion.resumed()
     } else if (event === 'STOP') {
       this.#time.end(atUs)
       // If a request came in the meantime the state is `running` already, and RESUME follows.
       if (this.#state === 'stopping') this.#move('stopped')
-      clearTimeout(this.#stopTimer)
+      this.#motion.stopped()
     }
   }
 

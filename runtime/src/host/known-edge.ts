@@ -1,7 +1,7 @@
 import type { EdgeId, HoldId } from '../core/ids.ts'
 import type { AgentMessage } from '../fabric/hold.ts'
 import type { Instance } from './instance.ts'
-import type { Waits } from './waits.ts'
+import { Waits } from './waits.ts'
 
 /** An edge's right to use an instance, as the agent counts it. */
 export interface Hold {
@@ -22,3 +22,9 @@ export interface KnownEdge {
   /** It was silent for too long, though its link is up: it believes in holds that are no more. */
   expired: boolean
 }
+
+export const newEdge = (id: EdgeId, send: KnownEdge['send']): KnownEdge => ({
+  ...{ id, send, holds: new Map(), waits: new Waits() },
+  lastHeardAt: Date.now(),
+  expired: false,
+})
