@@ -13,10 +13,19 @@ const release = (number: number, fields: Partial<Release> = {}) =>
   ({ number, maxInstances: 20, spares: 0, ...fields }) as Release
 
 /** What a decision looks at of an instance. */
-const instance = (fields: { release?: number; kept?: boolean; idleMs?: number; state?: State; createdAt?: number }) => {
-  const { release: number = 1, kept = false, idleMs = 0, state = 'parked', createdAt = 0 } = fields
+const instance = (fields: {
+  release?: number
+  kept?: boolean
+  idleMs?: number
+  state?: State
+  createdAt?: number
+  isLate?: boolean
+}) => {
+  const { release: number = 1, kept = false, idleMs = 0, createdAt = 0 } = fields
+  const { state = 'parked', isLate = false } = fields
   const keepers = new Map(kept ? [['h-1', {}]] : [])
-  return { record: { release: number, createdAt }, state, keepers, lastUsedAt: now - idleMs } as unknown as Instance
+  const record = { release: number, createdAt }
+  return { record, state, isLate, keepers, lastUsedAt: now - idleMs } as unknown as Instance
 }
 
 function app(ready: Release[] | undefined, instances: Instance[] = []) {
@@ -109,4 +118,22 @@ test('a release that never served is not tried again, and holds up no other', ()
   assert.equal(one.wants(now + 1e9)?.number, 1)
   one.instances.push(instance({ release: 1 }))
   assert.equal(one.wants(now + 1e9), undefined)
+})
+
+test('who answers soonest is asked first: those in memory before those on the disk, and none that is late', () => {
+  const states: State[] = ['suspended', 'parked', 'starting', 'broken', 'running', 'stopping']
+  const late = instance({ state: 'running', isLate: true })
+  const one = app([release(1)], [late, ...states.map((state) => instance({ state }))])
+  assert.deepEqual(
+    one.usable(1).map(({ state }) => state),
+    ['running', 'stopping', 'parked', 'suspended'],
+  )
+})
+
+test('beside a late one another is started, and takes its place only where there may be no more', () => {
+  const late = instance({ state: 'running', isLate: true })
+  assert.equal(app([release(1)], [late]).wants(now)?.number, 1)
+  const both = [late, instance({ state: 'suspended' })]
+  assert.deepEqual(app([release(1)], both).overtaken(release(1)), [])
+  assert.deepEqual(app([release(1)], both).overtaken(release(1, { maxInstances: 1 })), [late])
 })
