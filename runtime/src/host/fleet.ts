@@ -205,7 +205,7 @@ export class Fleet extends EventEmitter<{
 
   async #startOne(release: Release, signal: AbortSignal): Promise<Started> {
     if (!this.#tools.admits(release.team)) throw new ForeignOnEmulated(release.team)
-    using _room = await this.tiers.room(release)
+    using _room = await this.tiers.room(release, signal)
     return await startOrCopy(release, this.#tools, signal)
   }
 

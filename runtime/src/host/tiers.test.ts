@@ -4,12 +4,15 @@ import { appName, teamId } from '../core/ids.ts'
 import type { Release } from '../model/release.ts'
 import { AppOnNode } from './app-on-node.ts'
 import type { Instance } from './instance.ts'
-import { NoMemoryOnNode, NoRoomToReserve } from './start-errors.ts'
+import { NoMemoryOnNode, NoRoomToReserve, StartCalledOff } from './start-errors.ts'
 import { Tiers } from './tiers.ts'
 import type { HostTools } from './tools.ts'
 
 const release = (fields: Partial<Release>) =>
   ({ team: teamId('main'), app: appName('new'), number: 1, memoryMib: 100, ...fields }) as Release
+
+/** Of a start that nobody calls off. */
+const { signal: stays } = new AbortController()
 
 /** An app with one instance, as far as a decision looks at it; `suspended` notes what was sent to the disk. */
 function app(name: string, fields: Partial<Release>, ownMib: number, suspended: string[]) {
@@ -40,7 +43,7 @@ const tiers = (apps: AppOnNode[], budgetMib: number) =>
 test('a start that has room takes it, and gives it back', async () => {
   const suspended: string[] = []
   const one = tiers([app('a', {}, 30, suspended)], 200)
-  const room = await one.room(release({}))
+  const room = await one.room(release({}), stays)
   assert.equal(one.memory.usedMib, 130)
   room[Symbol.dispose]()
   assert.equal(one.memory.usedMib, 30)
@@ -51,19 +54,58 @@ test('a start without room sends the least likely to the disk first, and only as
   const suspended: string[] = []
   const often = app('often', {}, 30, suspended)
   often.habit = { ...often.habit, recent: 10 }
-  using _room = await tiers([often, app('seldom', {}, 30, suspended)], 150).room(release({}))
+  using _room = await tiers([often, app('seldom', {}, 30, suspended)], 150).room(release({}), stays)
   assert.deepEqual(suspended, ['seldom'])
 })
 
 test('what is always parked stays, counts in full, and a start that needs its memory is refused', async () => {
   const suspended: string[] = []
   const one = tiers([app('loyal', { alwaysParked: true, memoryMib: 100 }, 30, suspended)], 150)
-  await assert.rejects(one.room(release({})), NoMemoryOnNode)
+  await assert.rejects(one.room(release({}), stays), NoMemoryOnNode)
   assert.equal(one.memory.reservedMib, 100)
   assert.deepEqual(suspended, [])
 })
 
 test('memory that is reserved already is not reserved again', async () => {
   const one = tiers([app('loyal', { alwaysParked: true, memoryMib: 100 }, 30, [])], 150)
-  await assert.rejects(one.room(release({ alwaysParked: true })), NoRoomToReserve)
+  await assert.rejects(one.room(release({ alwaysParked: true }), stays), NoRoomToReserve)
+})
+
+test('a start waits for an instance that is awake to come to rest', async () => {
+  const suspended: string[] = []
+  const busy = app('busy', {}, 60, suspended)
+  const [instance] = busy.instances
+  Object.assign(instance!, { state: 'running', idle: false })
+  const one = tiers([busy], 110)
+  const room = one.room(release({}), stays)
+  await new Promise(setImmediate)
+  assert.deepEqual(suspended, [])
+  Object.assign(instance!, { state: 'parked', idle: true, vm: { process: { pid: process.pid } } })
+  one.rested(instance!)
+  using _room = await room
+  assert.deepEqual(suspended, ['busy'])
+})
+
+test('a start does not wait for ever for one that stays awake', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'] })
+  const busy = app('busy', {}, 60, [])
+  Object.assign(busy.instances[0]!, { state: 'running', idle: false, vm: { process: { pid: process.pid } } })
+  const one = tiers([busy], 60)
+  const refused = assert.rejects(one.room(release({}), stays), NoMemoryOnNode)
+  await new Promise(setImmediate)
+  t.mock.timers.tick(10_000)
+  one.look()
+  await refused
+})
+
+test('a start that is called off waits no longer, and gives back what it had asked for', async () => {
+  const busy = app('busy', {}, 60, [])
+  Object.assign(busy.instances[0]!, { state: 'running', idle: false })
+  const one = tiers([busy], 150)
+  const start = new AbortController()
+  const calledOff = assert.rejects(one.room(release({}), start.signal), StartCalledOff)
+  await new Promise(setImmediate)
+  start.abort()
+  await calledOff
+  assert.equal(one.memory.usedMib, 60)
 })

@@ -8,13 +8,15 @@ import type { Release } from '../model/release.ts'
 import type { AppOnNode } from './app-on-node.ts'
 import type { Instance } from './instance.ts'
 import { ownMemoryMib } from './process-memory.ts'
-import { NoMemoryOnNode, NoRoomToReserve } from './start-errors.ts'
+import { NoMemoryOnNode, NoRoomToReserve, StartCalledOff } from './start-errors.ts'
 import type { HostTools } from './tools.ts'
 
 /** Writing memory out competes with users' requests for cores and disk. */
 const demotionsAtOnce = 2
 /** One that could not be written out (a full disk) is not tried again and again. */
 const retryAfterMs = 60_000
+/** A start waits that long for awake instances to come to rest; some never do. */
+const roomWithinMs = 10_000
 
 /** The instances that tiers are about, and how one is ended. */
 interface Crowd {
@@ -40,7 +42,8 @@ export class Tiers {
   readonly #notBefore = new WeakMap<Instance, number>()
   #startingMib = 0
   #turn = Promise.resolve()
-  #givenBack = Promise.withResolvers<void>()
+  /** Resolves when memory may have become free, or something may now go: at the latest with the next look. */
+  #news = Promise.withResolvers<void>()
 
   constructor(crowd: Crowd, tools: HostTools, budgetMib: number) {
     this.#crowd = crowd
@@ -77,37 +80,52 @@ export class Tiers {
   }
 
   /** Memory for an instance that starts: in full, until it is measured. Others go first if need be. */
-  async room(release: Release): Promise<Disposable> {
+  async room(release: Release, signal: AbortSignal): Promise<Disposable> {
     const { memoryMib } = release
     if (release.alwaysParked) this.#mustReserve(release)
     const before = this.#turn
     const turn = Promise.withResolvers<void>()
     this.#turn = turn.promise
     await before // one after another: two that wait for each other's memory would wait for ever
+    const wake = () => this.#tell()
+    signal.addEventListener('abort', wake)
     try {
-      return await this.#makeRoom(memoryMib)
+      return await this.#makeRoom(memoryMib, signal)
     } finally {
+      signal.removeEventListener('abort', wake)
       turn.resolve()
     }
   }
 
-  async #makeRoom(memoryMib: number): Promise<Disposable> {
+  async #makeRoom(memoryMib: number, signal: AbortSignal): Promise<Disposable> {
     this.#startingMib += memoryMib // from now on, so that nobody else is let in meanwhile
     const giveBack = () => {
       this.#startingMib -= memoryMib
-      this.#givenBack.resolve()
-      this.#givenBack = Promise.withResolvers()
+      this.#tell()
     }
+    const until = Date.now() + roomWithinMs
     for (let short = shortMib(this.memory); short > 0; short = shortMib(this.memory)) {
       this.#demote(short)
-      const othersStart = this.#startingMib > memoryMib
-      if (this.#moving.size === 0 && !othersStart) {
+      const comes = this.#moving.size > 0 || this.#startingMib > memoryMib || (Date.now() < until && this.#someMayGo)
+      if (signal.aborted || !comes) {
         giveBack()
-        throw new NoMemoryOnNode(memoryMib, this.freeMib)
+        throw signal.aborted ? new StartCalledOff() : new NoMemoryOnNode(memoryMib, this.freeMib)
       }
-      await Promise.race([...this.#moving.values(), ...(othersStart ? [this.#givenBack.promise] : [])])
+      await this.#news.promise
     }
     return { [Symbol.dispose]: giveBack }
+  }
+
+  /** Whether any instance has memory that it will give up once it rests. */
+  get #someMayGo(): boolean {
+    return [...this.#crowd.apps].some((app) =>
+      app.instances.some(({ state, record }) => state !== 'suspended' && !app.ready(record.release)?.alwaysParked),
+    )
+  }
+
+  #tell() {
+    this.#news.resolve()
+    this.#news = Promise.withResolvers()
   }
 
   /** To be called every second. */
@@ -117,6 +135,7 @@ export class Tiers {
     const short = shortMib(memory)
     if (short > 0) this.#demote(short)
     else if (this.#moving.size === 0) this.#promote(memory)
+    this.#tell()
   }
 
   /** It came to rest: what it has in memory stays the same until it is woken. */
@@ -125,6 +144,7 @@ export class Tiers {
     this.measure(instance)
     const short = shortMib(this.memory)
     if (short > 0) this.#demote(short)
+    this.#tell()
   }
 
   measure(instance: Instance) {
