@@ -14,8 +14,9 @@ describe('bench density', () => {
     for (const mib of Object.values(result.mib_per_parked)) assert.ok(mib > 1 && mib < 200, String(mib))
   })
 
-  test('redis keeps its 1,000 keys over 20 suspensions by its neighbours', async (t) => {
-    const { keys_lost, suspensions } = await redisUnderPressure(6, 20, (line) => t.diagnostic(line))
-    assert.deepEqual([keys_lost, suspensions], [0, 20])
+  // The whole benchmark does it 20 times, with 300 neighbours.
+  test('redis keeps its 1,000 keys over 5 suspensions by its neighbours', async (t) => {
+    const { keys_lost, suspensions } = await redisUnderPressure(6, 5, (line) => t.diagnostic(line))
+    assert.deepEqual([keys_lost, suspensions], [0, 5])
   })
 })
