@@ -161,7 +161,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
       holds.close()
       await desired[Symbol.asyncDispose]()
       await fleet.close()
-      await forgetSuspendKey(node)
+      await forgetSuspendKey(node, tools.instancesDir)
       await secrets[Symbol.asyncDispose]()
       await announced
       templates.close()

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LittleError } from '../core/errors.ts'
 import type { NodeId } from '../core/ids.ts'
+import { isSuspended } from './memory-image.ts'
 
 const keyBytes = 32
 /** Folders that are in memory on nearly every machine; a container may have only the second. */
@@ -34,8 +35,10 @@ export async function suspendKey(node: NodeId): Promise<Buffer> {
   return key
 }
 
-/** For a node that has ended all its instances. */
-export async function forgetSuspendKey(node: NodeId) {
+/** For a node that has ended its instances; one that could not be removed from the disk may still be woken with it. */
+export async function forgetSuspendKey(node: NodeId, instancesDir: string) {
+  const folders = await readdir(instancesDir).catch(() => [] as string[])
+  if (folders.some((folder) => isSuspended(join(instancesDir, folder)))) return
   await rm(await keyPath(node), { force: true })
 }
 

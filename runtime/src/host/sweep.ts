@@ -23,7 +23,7 @@ export async function sweepHost({ node, subnet, dataDir }: HostConfig): Promise<
   }
   await endStrayLaunchers(dataDir, new Set())
   await rm(join(dataDir, 'warm'), { recursive: true, force: true })
-  await forgetSuspendKey(node)
+  await forgetSuspendKey(node, instances)
   if (folders.length > 0) found.push(count(folders.length, 'instance'))
   const network = await HostNetwork.open({ node, subnet })
   const taps = await network.list()
