@@ -81,7 +81,6 @@ export async function bootOnce({ dir, machine, network }: BootRig, image: Stored
     return beganUs / 1000 + firstByteMs - began
   } finally {
     await vm.kill()
-    await vm.process.gone()
     await network.detach(link.tap)
     await Promise.all([rm(join(dir, 'vm'), { recursive: true, force: true }), rm(scratch)])
     closeSync(ram)

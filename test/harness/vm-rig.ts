@@ -58,7 +58,6 @@ export async function openVmRig(options: { node: string; subnet: string; memoryM
   const vms = new Set<MicroVm>()
   const end = async (vm: MicroVm) => {
     await vm.kill()
-    await vm.process.gone()
     vms.delete(vm)
   }
   let started = 0

@@ -47,7 +47,6 @@ export class MemoryImage {
     using _ = this.#busy()
     this.#record.process = undefined
     await vm.kill()
-    await vm.process.gone()
     await rm(scratchPath(this.#dir), { force: true })
     await this.#tools.cgroups.remove(this.#record.id)
   }

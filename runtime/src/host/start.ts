@@ -172,7 +172,7 @@ export async function restore(
     const vm = warmed
       ? (await copyVm({ from: warmed.path, spec, ...warmed.secret })).vm
       : await fromTemplate(spec, template)
-    undo.push(() => vm.kill().then(() => vm.process.gone()))
+    undo.push(() => vm.kill())
     record.process = vm.process.identity
     await writeRecord(dir, record)
     const image = new MemoryImage(record, tools)
@@ -189,19 +189,11 @@ export async function restore(
   }
 }
 
-async function fromTemplate(spec: VmSpec, template: Template): Promise<MicroVm> {
-  const vm = await MicroVm.start(spec)
-  const state = openSync(template.statePath, 'r')
-  try {
-    await restoreState(vm.qmp, state)
-    return vm
-  } catch (error) {
-    await vm.kill()
-    await vm.process.gone()
-    throw error
-  } finally {
-    closeSync(state)
-  }
+function fromTemplate(spec: VmSpec, template: Template): Promise<MicroVm> {
+  return MicroVm.startFilled(spec, async ({ qmp }) => {
+    const state = openSync(template.statePath, 'r')
+    await restoreState(qmp, state).finally(() => closeSync(state))
+  })
 }
 
 const hookFolder = '/etc/littlecloud/hooks'

@@ -61,7 +61,6 @@ export class VmSlot {
   async kill() {
     await Promise.allSettled([this.#leaving, this.#coming])
     await this.#vm?.kill()
-    await this.#vm?.process.gone()
   }
 
   async #empty(ownMib: number, stillToGo: () => boolean, gone: () => void) {

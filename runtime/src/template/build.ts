@@ -116,7 +116,6 @@ async function bootAndSave(
     }
   } finally {
     await vm.kill()
-    await vm.process.gone()
   }
 }
 

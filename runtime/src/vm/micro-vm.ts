@@ -66,6 +66,18 @@ export class MicroVm {
     }
   }
 
+  /** As `start`, and then what `fill` makes of it; one that cannot be filled is ended. */
+  static async startFilled(spec: VmSpec, fill: (vm: MicroVm) => Promise<unknown>): Promise<MicroVm> {
+    const vm = await MicroVm.start(spec)
+    try {
+      await fill(vm)
+      return vm
+    } catch (error) {
+      await vm.kill()
+      throw error
+    }
+  }
+
   /** Takes over a QEMU that an earlier agent started; throws if it does not answer. */
   static adopt(dir: string, process: Launched): Promise<MicroVm> {
     return MicroVm.#connect(dir, process)
@@ -82,12 +94,13 @@ export class MicroVm {
     return new MicroVm(dir, process, { qmp, hmp, guest })
   }
 
-  /** Kills QEMU; nothing of the guest survives. */
+  /** Kills QEMU; nothing of the guest survives. Resolves once the process is gone, and its tap and disks are free. */
   async kill() {
     this.process.kill()
     this.qmp.close()
     this.hmp.close()
     await this.guest[Symbol.asyncDispose]()
+    await this.process.gone()
   }
 }
 

@@ -21,18 +21,11 @@ export async function renewVm(old: MicroVm, spec: VmSpec): Promise<MicroVm> {
     const own = await copyOut(old.process.pid, pages)
     const { logAtBoundary: logContinues } = old.guest
     await old.kill()
-    await old.process.gone() // it has the tap and the disk
-    const vm = await MicroVm.start({ ...spec, logContinues })
-    try {
-      await copyIn(own, pages, vm.process.pid)
+    return await MicroVm.startFilled({ ...spec, logContinues }, async ({ process, qmp }) => {
+      await copyIn(own, pages, process.pid)
       await using state = await open(`/proc/self/fd/${stateFd}`) // from its start: that of QEMU is at its end
-      await restoreState(vm.qmp, state.fd)
-      return vm
-    } catch (error) {
-      await vm.kill()
-      await vm.process.gone()
-      throw error
-    }
+      await restoreState(qmp, state.fd)
+    })
   } finally {
     closeSync(stateFd)
     closeSync(pagesFd)

@@ -26,7 +26,7 @@ export async function resumeVm(what: What): Promise<{ vm: MicroVm; timing: Resum
   try {
     await rm(what.from)
   } catch (error) {
-    await end(resumed.vm)
+    await resumed.vm.kill()
     await rm(what.spec.files.scratch!.path, { force: true })
     throw error
   }
@@ -43,16 +43,16 @@ export async function copyVm({ from, spec, ...secret }: What): Promise<{ vm: Mic
     const { scratchBytes, logContinues } = image.directory
     await scratch.truncate(scratchBytes)
     // QEMU opens the disk at its start, and reads of it only when the guest runs.
-    const filled = image.restore('scratch', { file: scratch, base: 0 })
-    const [vm] = await bothOrNone(MicroVm.start({ ...spec, logContinues }), filled)
-    const started = performance.now()
-    try {
-      const timing = await restoreInto(vm, image, started)
-      return { vm, timing: { processMs: started - begun, ...timing } }
-    } catch (error) {
-      await end(vm)
-      throw error
+    const filling = image.restore('scratch', { file: scratch, base: 0 })
+    filling.catch(() => {}) // thrown below, if it comes to that
+    const timing = { processMs: 0, ramMs: 0, stateMs: 0 }
+    const fill = async (vm: MicroVm) => {
+      await filling
+      const started = performance.now()
+      Object.assign(timing, { processMs: started - begun }, await restoreInto(vm, image, started))
     }
+    const vm = await MicroVm.startFilled({ ...spec, logContinues }, fill).finally(() => filling)
+    return { vm, timing }
   } catch (error) {
     await rm(scratchPath, { force: true })
     throw error
@@ -72,18 +72,4 @@ async function restoreInto({ process, qmp }: MicroVm, image: SuspendedImage, beg
   } finally {
     closeSync(memfd)
   }
-}
-
-/** A microVM that is started while its disk cannot be filled is ended. */
-async function bothOrNone<T>(starting: Promise<MicroVm>, filling: Promise<T>): Promise<[MicroVm, T]> {
-  const [started, filled] = await Promise.allSettled([starting, filling])
-  if (started.status === 'rejected') throw started.reason
-  if (filled.status === 'fulfilled') return [started.value, filled.value]
-  await end(started.value)
-  throw filled.reason
-}
-
-async function end(vm: MicroVm) {
-  await vm.kill()
-  await vm.process.gone()
 }
