@@ -1,37 +1,10 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { GuestChannel } from './guest.ts'
 import { GuestProtocolError, GuestTimeout, GuestUnreachable } from './guest-errors.ts'
 import { frame, toHost, u32 } from './guest-frames.ts'
-
-/** A scripted guest on real sockets: it echoes hello and then sends what the test tells it to. */
-async function scriptedGuest(t: TestContext, deadlineMs = 5_000) {
-  const folder = await mkdtemp(join(tmpdir(), 'guest-hostile-'))
-  const paths = { ctl: join(folder, 'ctl'), log: join(folder, 'log') }
-  const [ctlServer, logServer] = [createServer().listen(paths.ctl), createServer().listen(paths.log)]
-  const accepted = Promise.all([once(ctlServer, 'connection'), once(logServer, 'connection')])
-  const channel = await GuestChannel.connect(paths, { deadlineMs })
-  const [[ctl], [log]] = (await accepted) as [[Socket], [Socket]]
-  const [hello] = await once(ctl, 'data')
-  const [nonce] = await once(log, 'data')
-  ctl.write(frame(toHost.helloAck, hello.subarray(5)))
-  log.write(frame(0, nonce))
-  const closed = new Promise<Error>((resolve) => channel.on('closed', resolve))
-  t.after(async () => {
-    channel.close()
-    for (const socket of [ctl, log]) socket.destroy()
-    ctlServer.close()
-    logServer.close()
-    await rm(folder, { recursive: true })
-  })
-  return { channel, ctl, log, closed }
-}
+import { scriptedGuest } from './scripted-guest.ts'
 
 const lies = {
   'a length of 4 GiB': u32(0xffffffff),

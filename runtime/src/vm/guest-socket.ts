@@ -31,3 +31,16 @@ export async function connectPort(
     await delay(retryMs)
   }
 }
+
+/**
+ * Holds back what is written, until it is disposed. QEMU hands a message to a guest that stands still as well: between the
+ * saving of its devices and of its memory it would be in the one and not in the other.
+ */
+export function hush(ports: Socket[]): Disposable {
+  for (const port of ports) port.cork()
+  return {
+    [Symbol.dispose]: () => {
+      for (const port of ports) port.uncork()
+    },
+  }
+}

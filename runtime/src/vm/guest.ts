@@ -18,7 +18,7 @@ import {
   need,
 } from './guest-messages.ts'
 import { GuestRest } from './guest-rest.ts'
-import { connectPort } from './guest-socket.ts'
+import { connectPort, hush } from './guest-socket.ts'
 
 export type { ExecSession, ExecStart, GuestExit, GuestListener, Identity, LogStream }
 
@@ -142,6 +142,11 @@ export class GuestChannel implements AsyncDisposable {
 
   resumeLog(): void {
     this.#log.resume()
+  }
+
+  /** What is said to the guest waits until this is disposed. */
+  hush(): Disposable {
+    return hush([this.#ctl, this.#log])
   }
 
   close(): void {

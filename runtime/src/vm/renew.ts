@@ -14,6 +14,7 @@ const pieceBytes = 1024 * 1024
  * emulation the old one keeps all the code that it ever translated, most of it for the start of the program.
  */
 export async function renewVm(old: MicroVm, spec: VmSpec): Promise<MicroVm> {
+  using _hushed = old.guest.hush()
   const [stateFd, pagesFd] = [createMemfd('state'), createMemfd('pages')]
   try {
     await using pages = await open(`/proc/self/fd/${pagesFd}`, 'r+')

@@ -26,6 +26,7 @@ export async function suspendVm(
   { into, scratch, ...secret }: ImageSecret & { into: string; scratch: string },
 ): Promise<SuspendedSizes> {
   const { pid } = vm.process
+  using _hushed = vm.guest.hush()
   const memfd = createMemfd('state')
   try {
     await saveState(vm.qmp, memfd)
