@@ -90,7 +90,7 @@ test('a start does not wait for ever for one that stays awake', async (t) => {
   t.mock.timers.enable({ apis: ['Date'] })
   const busy = app('busy', {}, 60, [])
   Object.assign(busy.instances[0]!, { state: 'running', idle: false, vm: { process: { pid: process.pid } } })
-  const one = tiers([busy], 60)
+  const one = tiers([busy], 110)
   const refused = assert.rejects(one.room(release({}), stays), NoMemoryOnNode)
   await new Promise(setImmediate)
   t.mock.timers.tick(10_000)
@@ -108,4 +108,43 @@ test('a start that is called off waits no longer, and gives back what it had ask
   start.abort()
   await calledOff
   assert.equal(one.memory.usedMib, 60)
+})
+
+test('starts that wait are let in one after another, in their order', async () => {
+  const one = tiers([], 150)
+  const letIn: string[] = []
+  const start = async (name: string, memoryMib: number) => {
+    const room = await one.room(release({ memoryMib }), stays)
+    letIn.push(name)
+    return room
+  }
+  const [first, large, small] = [start('first', 100), start('large', 120), start('small', 30)]
+  const firstRoom = await first
+  await new Promise(setImmediate)
+  assert.deepEqual(
+    letIn,
+    ['first'],
+    'the small one would have room, but it must not keep the large one waiting for ever',
+  )
+  firstRoom[Symbol.dispose]()
+  using _large = await large
+  using _small = await small
+  assert.deepEqual(letIn, ['first', 'large', 'small'])
+})
+
+test('what can never have room is refused before anything goes to the disk for it', async () => {
+  const suspended: string[] = []
+  const one = tiers([app('a', {}, 30, suspended)], 150)
+  await assert.rejects(one.room(release({ memoryMib: 200 }), stays), NoMemoryOnNode)
+  assert.deepEqual(suspended, [])
+})
+
+test('a release that is only kept to go back to leaves memory before one that takes requests', async () => {
+  const suspended: string[] = []
+  const kept = app('kept', {}, 30, suspended)
+  kept.habit = { ...kept.habit, recent: 10 }
+  kept.wanted = { ready: [], kept: { release: release({}), until: Number.MAX_SAFE_INTEGER } }
+  kept.serving = []
+  using _room = await tiers([app('live', {}, 30, suspended), kept], 150).room(release({}), stays)
+  assert.deepEqual(suspended, ['kept'])
 })

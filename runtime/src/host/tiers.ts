@@ -25,6 +25,12 @@ interface Crowd {
   drop(app: AppOnNode, instance: Instance): Promise<void>
 }
 
+/** A start that has no memory yet. */
+interface Waiting {
+  memoryMib: number
+  untilMs: number
+}
+
 interface Candidate extends Sleeper {
   app: AppOnNode
   instance: Instance
@@ -40,8 +46,9 @@ export class Tiers {
   readonly #budgetMib: number
   readonly #moving = new Map<Instance, Promise<void>>()
   readonly #notBefore = new WeakMap<Instance, number>()
+  /** Starts that wait for memory, in the order in which they are let in. */
+  readonly #line: Waiting[] = []
   #startingMib = 0
-  #turn = Promise.resolve()
   /** Resolves when memory may have become free, or something may now go: at the latest with the next look. */
   #news = Promise.withResolvers<void>()
 
@@ -83,37 +90,39 @@ export class Tiers {
   async room(release: Release, signal: AbortSignal): Promise<Disposable> {
     const { memoryMib } = release
     if (release.alwaysParked) this.#mustReserve(release)
-    const before = this.#turn
-    const turn = Promise.withResolvers<void>()
-    this.#turn = turn.promise
-    await before // one after another: two that wait for each other's memory would wait for ever
+    if (memoryMib > this.freeMib) throw new NoMemoryOnNode(memoryMib, this.freeMib)
+    const start = { memoryMib, untilMs: Date.now() + roomWithinMs }
+    this.#line.push(start)
     const wake = () => this.#tell()
     signal.addEventListener('abort', wake)
     try {
-      return await this.#makeRoom(memoryMib, signal)
+      await this.#letIn(start, signal)
     } finally {
       signal.removeEventListener('abort', wake)
-      turn.resolve()
+      this.#line.splice(this.#line.indexOf(start), 1)
+      this.#tell()
+    }
+    return {
+      [Symbol.dispose]: () => {
+        this.#startingMib -= memoryMib
+        this.#tell()
+      },
     }
   }
 
-  async #makeRoom(memoryMib: number, signal: AbortSignal): Promise<Disposable> {
-    this.#startingMib += memoryMib // from now on, so that nobody else is let in meanwhile
-    const giveBack = () => {
-      this.#startingMib -= memoryMib
-      this.#tell()
-    }
-    const until = Date.now() + roomWithinMs
-    for (let short = shortMib(this.memory); short > 0; short = shortMib(this.memory)) {
-      this.#demote(short)
-      const comes = this.#moving.size > 0 || this.#startingMib > memoryMib || (Date.now() < until && this.#someMayGo)
-      if (signal.aborted || !comes) {
-        giveBack()
-        throw signal.aborted ? new StartCalledOff() : new NoMemoryOnNode(memoryMib, this.freeMib)
-      }
+  /** All that wait make room together; the first in the line takes it. */
+  async #letIn(start: Waiting, signal: AbortSignal) {
+    for (;;) {
+      const ahead = this.#line.indexOf(start)
+      const short = shortMib(this.memory, sumMib(this.#line.slice(0, ahead + 1)))
+      if (ahead === 0 && short === 0) break
+      this.#demote(this.#shortMib)
+      const comes = this.#moving.size > 0 || this.#startingMib > 0 || (Date.now() < start.untilMs && this.#someMayGo)
+      if (signal.aborted) throw new StartCalledOff()
+      if (short > 0 && !comes) throw new NoMemoryOnNode(start.memoryMib, this.freeMib)
       await this.#news.promise
     }
-    return { [Symbol.dispose]: giveBack }
+    this.#startingMib += start.memoryMib // at once, so that nobody else is let in meanwhile
   }
 
   /** Whether any instance has memory that it will give up once it rests. */
@@ -121,6 +130,11 @@ export class Tiers {
     return [...this.#crowd.apps].some((app) =>
       app.instances.some(({ state, record }) => state !== 'suspended' && !app.ready(record.release)?.alwaysParked),
     )
+  }
+
+  /** For what is in memory and all that wait to be. */
+  get #shortMib(): number {
+    return shortMib(this.memory, sumMib(this.#line))
   }
 
   #tell() {
@@ -131,10 +145,8 @@ export class Tiers {
   /** To be called every second. */
   look() {
     for (const instance of this.#crowd.instances) if (instance.state === 'running') this.measure(instance)
-    const { memory } = this
-    const short = shortMib(memory)
-    if (short > 0) this.#demote(short)
-    else if (this.#moving.size === 0) this.#promote(memory)
+    if (this.#shortMib > 0) this.#demote(this.#shortMib)
+    else if (this.#moving.size === 0 && this.#line.length === 0) this.#promote(this.memory)
     this.#tell()
   }
 
@@ -142,8 +154,7 @@ export class Tiers {
   rested(instance: Instance) {
     if (instance.state !== 'parked') return
     this.measure(instance)
-    const short = shortMib(this.memory)
-    if (short > 0) this.#demote(short)
+    this.#demote(this.#shortMib)
     this.#tell()
   }
 
@@ -180,6 +191,7 @@ export class Tiers {
 
   #demote(shortMib: number) {
     const going = [...this.#moving.keys()].reduce((sum, { ownMib }) => sum + ownMib, 0)
+    if (shortMib <= going) return
     const chosen = toDemote(this.#candidates(), shortMib - going).slice(0, demotionsAtOnce - this.#moving.size)
     for (const { app, instance } of chosen) {
       this.#move(
@@ -213,3 +225,5 @@ export class Tiers {
     this.#moving.set(instance, done)
   }
 }
+
+const sumMib = (starts: Waiting[]) => starts.reduce((sum, { memoryMib }) => sum + memoryMib, 0)
