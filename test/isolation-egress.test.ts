@@ -107,7 +107,7 @@ if (inOwnNetwork(import.meta.filename)) {
       free: { deny: [] },
     }
     for (const [name, egress] of Object.entries(lists))
-      await network.reserve(guest(name).link.address, guest(name).link.tap, teamId('team'), egress)
+      network.reserve(guest(name).link.address, guest(name).link.tap, teamId('team'), egress)
     run('nft', 'flush ruleset')
     await network.repair()
     assert.deepEqual(await tryBoth('listed', 'after the flush'), [internet])
@@ -121,7 +121,7 @@ if (inOwnNetwork(import.meta.filename)) {
     await network.close({ keep: true })
     network = await HostNetwork.open({ node, subnet, egressKbytesPerSecond: 8 }) // a minute for what is sent below
     for (const name of ['free', 'denied'])
-      await network.reserve(guest(name).link.address, guest(name).link.tap, teamId('team'), { deny: [] })
+      network.reserve(guest(name).link.address, guest(name).link.tap, teamId('team'), { deny: [] })
     const text = (index: number) => `flood ${index} `.padEnd(1_200, '.')
     const first = outside.arrival(text(0))
     for (let index = 0; index < 400; index++) sendTo('free', internet, text(index))

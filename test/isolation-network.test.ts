@@ -149,11 +149,12 @@ if (inOwnNetwork(import.meta.filename)) {
     await network.close({ keep: true })
     await afterMarker('while no agent is there')
     network = await HostNetwork.open({ node, subnet: '10.77.0.0/16' })
-    await network.reserve(one.link.address, one.link.tap, teamId('one'))
-    await network.reserve(other.link.address, other.link.tap, teamId('other'))
+    network.reserve(one.link.address, one.link.tap, teamId('one'))
+    network.reserve(other.link.address, other.link.tap, teamId('other'))
+    await network.repair()
     await afterMarker('with the next agent')
     assert.deepEqual((await network.list()).sort(), [one.link.tap, other.link.tap].sort())
-    await assert.rejects(network.reserve('10.77.3.3', one.link.tap, teamId('one')), /is not the tap of 10.77.3.3/)
+    assert.throws(() => network.reserve('10.77.3.3', one.link.tap, teamId('one')), /is not the tap of 10.77.3.3/)
   })
 
   test('without our rules each of the attacks would succeed', async () => {

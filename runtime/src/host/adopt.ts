@@ -3,12 +3,16 @@ import { join } from 'node:path'
 import { instanceId } from '../core/ids.ts'
 import { findLaunched } from '../vm/launch.ts'
 import { MicroVm } from '../vm/micro-vm.ts'
+import { severalAtOnce } from '../vm/several-at-once.ts'
 import { Instance } from './instance.ts'
 import { LastLines } from './last-lines.ts'
 import { isSuspended, MemoryImage } from './memory-image.ts'
 import { type InstanceRecord, readRecord } from './record.ts'
 import { connectLogs, type Started } from './start.ts'
 import type { HostTools } from './tools.ts'
+
+/** Each is a few questions to a process that has to be woken for them: a thousand should not wait for one another. */
+const atOnce = 16
 
 /**
  * Takes over what an earlier agent left running, and cleans up what cannot be taken over. An instance that was still
@@ -17,7 +21,7 @@ import type { HostTools } from './tools.ts'
 export async function adoptInstances(tools: HostTools): Promise<Started[]> {
   const adopted: Started[] = []
   const folders = await readdir(tools.instancesDir).catch(() => [] as string[])
-  for (const folder of folders) {
+  await severalAtOnce(folders, atOnce, async (folder) => {
     const dir = join(tools.instancesDir, folder)
     const record = await readRecord(dir)
     try {
@@ -28,16 +32,17 @@ export async function adoptInstances(tools: HostTools): Promise<Started[]> {
       tools.log.warn({ err: error, folder }, 'an instance could not be taken over and is ended')
       await cleanUp(dir, record, tools)
     }
-  }
+  })
+  await tools.network.repair() // all their rules in one step
   await removeStrayTaps(adopted, tools)
-  return adopted
+  return adopted.sort((a, b) => a.instance.record.createdAt - b.instance.record.createdAt)
 }
 
 async function adopt(dir: string, record: InstanceRecord, tools: HostTools): Promise<Started | undefined> {
   if (isSuspended(dir)) return adoptSuspended(dir, record, tools)
   const process = await findLaunched(dir)
   if (!process) return undefined
-  await tools.network.reserve(record.address, record.tap, record.team, record.egress)
+  tools.network.reserve(record.address, record.tap, record.team, record.egress)
   tools.boost?.reset(process.pid)
   const vm = await MicroVm.adopt(dir, process)
   const { running } = await vm.qmp.execute('query-status')
@@ -58,7 +63,7 @@ async function adoptSuspended(dir: string, record: InstanceRecord, tools: HostTo
   process?.kill()
   await process?.gone()
   await tools.cgroups.remove(record.id)
-  await tools.network.reserve(record.address, record.tap, record.team, record.egress)
+  tools.network.reserve(record.address, record.tap, record.team, record.egress)
   const image = new MemoryImage(record, tools)
   const { meter, boost, cgroups } = tools
   const instance = new Instance({ record, vm: undefined, state: 'suspended', image, meter, boost, cgroups })

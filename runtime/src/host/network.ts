@@ -98,15 +98,14 @@ export class HostNetwork {
     }
   }
 
-  /** An instance that an earlier agent started keeps its tap and address. */
-  async reserve(address: string, tap: string, team: TeamId, egress: Egress = { deny: [] }): Promise<void> {
+  /** An instance that an earlier agent started keeps its tap and address. What that one allowed it is in force: see `repair`. */
+  reserve(address: string, tap: string, team: TeamId, egress: Egress = { deny: [] }): void {
     const offset = this.#addresses.offset(address)
     if (offset === undefined || tapName(this.#names, offset) !== tap) {
       throw new NetworkRefused(`${tap} is not the tap of ${address} on this node`)
     }
     this.#addresses.reserve(offset, team)
     this.#sources.set(tap, { address, egress })
-    await nft(this.#admit(tap, { address, egress }))
   }
 
   /** Also for taps that are gone already. */
