@@ -10,7 +10,7 @@ import { DiskFilled, DiskGuard } from './disk-guard.ts'
 async function machine(t: TestContext) {
   const dir = await mkdtemp(join(tmpdir(), 'littlecloud-disk-'))
   t.after(() => rm(dir, { recursive: true, force: true }))
-  const disk = { totalMib: 100_000, freeMib: 50_000 }
+  const disk = { totalMib: 100_000, freeMib: 8_000 }
   const ended: [string, Error][] = []
   const instances = await Promise.all(
     ['i-large', 'i-filling', 'i-quiet'].map(async (id) => {

@@ -8,6 +8,8 @@ import type { Instance } from './instance.ts'
 const reservedMib = 2048
 /** Of a small disk no more than this part. */
 const reservedShare = 0.05
+/** Where so many times that is free, nobody's growth is of interest yet, and a thousand disks need not be looked at. */
+const watchedFrom = 4
 /** Who writes less than this between two looks is not the one that fills the disk. */
 const muchMib = 16
 
@@ -38,10 +40,12 @@ export class DiskGuard {
   }
 
   async look(instances: readonly (Pick<Instance, 'id' | 'fail'> & { vm: { dir: string } })[]): Promise<void> {
-    const [{ totalMib, freeMib }, sizes] = await Promise.all([this.#disk(), sizesOf(instances)])
+    const { totalMib, freeMib } = await this.#disk()
+    const leastMib = Math.min(reservedMib, totalMib * reservedShare)
     const before = this.#sizesMib
+    const sizes = freeMib < watchedFrom * leastMib ? await sizesOf(instances) : new Map<string, number>()
     this.#sizesMib = sizes
-    if (freeMib >= Math.min(reservedMib, totalMib * reservedShare)) return
+    if (freeMib >= leastMib) return
     const grown = instances
       .map((instance) => ({ instance, mib: (sizes.get(instance.id) ?? 0) - (before.get(instance.id) ?? 0) }))
       .filter(({ instance, mib }) => before.has(instance.id) && mib >= muchMib)
