@@ -9,6 +9,7 @@ import { prepareNatsServer } from '../runtime/src/cluster/nats-server.ts'
 import { openState } from '../runtime/src/control/state.ts'
 import { ensureTeam } from '../runtime/src/control/testing/team.ts'
 import { InstanceRecord } from '../runtime/src/host/record.ts'
+import { findLaunched } from '../runtime/src/vm/launch.ts'
 import { ensureExampleImage } from '../scripts/images/ensure.ts'
 import { Client } from '../sdk/src/index.ts'
 import { startCloud, type TestCloud } from './harness/cloud.ts'
@@ -111,17 +112,17 @@ if (inOwnNetwork(import.meta.filename)) {
     await neighbourAnswers(30)
     storm.over = true
     await waking
-    const [record] = (await records(cloud)).filter(({ app }) => app === 'hostile')
-    for (const until = Date.now() + 20_000; (await policies(record!.process!.pid)).has(2); await delay(10))
+    const pid = await pidOf(cloud, 'hostile')
+    for (const until = Date.now() + 20_000; (await policies(pid)).has(2); await delay(10))
       assert.ok(Date.now() < until, 'threads are still at real-time priority')
   })
 
   test('a fork bomb stays in its instance: bounded threads of the host, and its neighbours go on', async () => {
     await cloud.get('hostile', '/bomb')
     await neighbourAnswers(10)
-    const [record] = (await records(cloud)).filter(({ app }) => app === 'hostile')
-    assert.ok((await readdir(`/proc/${record!.process!.pid}/task`)).length <= 160)
-    assert.ok(residentMib(await readFile(`/proc/${record!.process!.pid}/status`, 'utf8')) <= 128 + 256)
+    const pid = await pidOf(cloud, 'hostile')
+    assert.ok((await readdir(`/proc/${pid}/task`)).length <= 160)
+    assert.ok(residentMib(await readFile(`/proc/${pid}/status`, 'utf8')) <= 128 + 256)
     await cloud.client.remove('hostile')
     assert.deepEqual((await records(cloud)).map(({ app }) => app).sort(), ['neighbour', 'stranger'])
   })
@@ -151,6 +152,12 @@ async function records({ dataDir }: TestCloud): Promise<InstanceRecord[]> {
   const read = async (id: string) =>
     InstanceRecord.parse(JSON.parse(await readFile(join(folder, id, 'instance.json'), 'utf8')))
   return Promise.all((await readdir(folder)).map(read))
+}
+
+async function pidOf(cloud: TestCloud, app: string): Promise<number> {
+  const record = (await records(cloud)).find((one) => one.app === app)
+  const launched = await findLaunched(join(cloud.dataDir, 'host/instances', record!.id))
+  return launched!.pid
 }
 
 const residentMib = (status: string) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024

@@ -7,8 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { nodeId } from '../../runtime/src/core/ids.ts'
 import { hierarchies } from '../../runtime/src/host/cgroup-mounts.ts'
 import { shortNode } from '../../runtime/src/host/network-names.ts'
-import { InstanceRecord } from '../../runtime/src/host/record.ts'
-import { alive } from '../../runtime/src/vm/process.ts'
+import { findLaunched } from '../../runtime/src/vm/launch.ts'
 import { ensureExampleImage } from '../../scripts/images/ensure.ts'
 import { startCloud, type TestCloud } from '../harness/cloud.ts'
 
@@ -19,10 +18,11 @@ before(async () => {
 })
 after(() => cloud?.down())
 
-async function theInstance(app: string): Promise<InstanceRecord> {
+async function theInstance(app: string) {
   const { id } = (await cloud.instances(app))[0]!
-  const file = join(cloud.dataDir, 'host/instances', id, 'instance.json')
-  return InstanceRecord.parse(JSON.parse(await readFile(file, 'utf8')))
+  const qemu = await findLaunched(join(cloud.dataDir, 'host/instances', id))
+  assert.ok(qemu, 'it has a process')
+  return { id, qemu }
 }
 
 async function until(what: string, holds: () => boolean | Promise<boolean>) {
@@ -44,13 +44,13 @@ async function said(app: string): Promise<string> {
 
 test('a microVM that hangs while it sleeps: the request that wakes it is answered by another one, and it is ended', async (t) => {
   await cloud.asleep('hello')
-  const { id, process: qemu } = await theInstance('hello')
-  process.kill(qemu!.pid, 'SIGSTOP')
+  const { id, qemu } = await theInstance('hello')
+  process.kill(qemu.pid, 'SIGSTOP')
   const asked = Date.now()
   const { status, body } = await cloud.get('hello')
   t.diagnostic(`answered after ${Date.now() - asked} ms`)
   assert.equal(status, 200, body)
-  await until('it has ended', () => !alive(qemu!.pid, qemu!.startTime))
+  await until('it has ended', () => !qemu.alive)
   await replaced('hello', id)
 })
 
@@ -58,12 +58,12 @@ test('a microVM that the host ends for lack of memory is said to be that, and th
   const tree = (await hierarchies())[0]?.find(({ controllers }) => controllers.includes('memory'))
   if (!tree) return t.skip('no control groups here')
   await cloud.asleep('hello')
-  const { id, process: qemu } = await theInstance('hello')
+  const { id, qemu } = await theInstance('hello')
   const { node } = JSON.parse(await readFile(join(cloud.dataDir, 'cloud.json'), 'utf8')) as { node: string }
   const group = join(tree.path, `littlecloud-${shortNode(nodeId(node))}`, id)
   const limit = join(group, tree.version === 2 ? 'memory.max' : 'memory.limit_in_bytes')
   const usage = join(group, tree.version === 2 ? 'memory.current' : 'memory.usage_in_bytes')
-  const isAlive = () => alive(qemu!.pid, qemu!.startTime)
+  const isAlive = () => qemu.alive
   const lowered = (bytes: number) =>
     writeFile(limit, String(bytes)).then(
       () => isAlive(),
@@ -80,11 +80,11 @@ test('a microVM that the host ends for lack of memory is said to be that, and th
 
 test('a guest whose kernel gives up is said to be that, and the app goes on with another', async () => {
   await cloud.deploy('panics', { image: await ensureExampleImage('redis'), maxInstances: 1 })
-  const { id, process: qemu } = await theInstance('panics')
+  const { id, qemu } = await theInstance('panics')
   const command = ['sh', '-c', 'echo c > /proc/sysrq-trigger']
   const session = cloud.client.exec('panics', { command, stdout: () => {}, stderr: () => {} })
   await session.exited.catch(() => {})
-  await until('it has ended', () => !alive(qemu!.pid, qemu!.startTime))
+  await until('it has ended', () => !qemu.alive)
   await replaced('panics', id)
   await until('its log says so', async () => /the kernel in the microVM gave up: /.test(await said('panics')))
 })

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { HoldUsage } from '../fabric/hold.ts'
 import { can, type Event, type State, step } from '../model/instance.ts'
+import type { ProcessIdentity } from '../vm/launch.ts'
 import type { MicroVm } from '../vm/micro-vm.ts'
 import type { QmpEvent } from '../vm/qmp.ts'
 import { MemoryLost, WakeFailed } from './instance-errors.ts'
@@ -65,6 +66,10 @@ export class Instance extends EventEmitter<InstanceEvents> {
   /** Its QEMU process; an instance that is suspended has none. */
   get vm(): MicroVm {
     return this.#slot.vm
+  }
+
+  get process(): ProcessIdentity | undefined {
+    return this.#slot.process
   }
 
   /** Asleep in memory, and nobody is about to change that. */

@@ -45,7 +45,6 @@ export class MemoryImage {
   /** Ends the process that was written, and what only a process needs. */
   async endProcess(vm: MicroVm): Promise<void> {
     using _ = this.#busy()
-    this.#record.process = undefined
     await vm.kill()
     await rm(scratchPath(this.#dir), { force: true })
     await this.#tools.cgroups.remove(this.#record.id)
@@ -60,7 +59,6 @@ export class MemoryImage {
       const spec = instanceSpec(this.#record, this.#dir, cgroups, template)
       const from = imagePath(this.#dir)
       const { vm } = await resumeVm({ from, spec, key: this.#tools.suspendKey, fits: template.identity })
-      this.#record.process = vm.process.identity
       return vm
     } catch (error) {
       await this.#tools.cgroups.remove(this.#record.id)

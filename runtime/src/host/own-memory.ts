@@ -13,8 +13,8 @@ export async function ownMemory(instances: readonly Instance[]): Promise<Map<str
   const sums = new Map<string, number>()
   const left = instances.values()
   const worker = async () => {
-    for (const { state, record } of left) {
-      const bytes = record.process ? await ownBytes(record.process.pid) : 0
+    for (const { state, process } of left) {
+      const bytes = process ? await ownBytes(process.pid) : 0
       sums.set(state, (sums.get(state) ?? 0) + bytes)
     }
   }

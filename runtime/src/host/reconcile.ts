@@ -8,7 +8,7 @@ import { endLauncher, type Launcher, Launchers } from './launchers.ts'
 import type { HostTools } from './tools.ts'
 
 /** Cheap enough for a thousand instances: some ms, in small pieces. What is being made or ended is left alone. */
-const everyMs = 5_000
+export const compareEveryMs = 5_000
 
 export class LinkLost extends LittleError {
   readonly code = 'host.link_lost'
@@ -48,7 +48,7 @@ export class Reconciler implements Disposable {
     this.#fleet = fleet
     this.#tools = tools
     this.#launchers = new Launchers(tools.instancesDir)
-    this.#timer = setTimeout(this.#again, everyMs)
+    this.#timer = setTimeout(this.#again, compareEveryMs)
   }
 
   [Symbol.dispose]() {
@@ -62,7 +62,7 @@ export class Reconciler implements Disposable {
     } catch (error) {
       this.#tools.log.error(error, 'what should be could not be compared with what is')
     }
-    if (!this.#closed) this.#timer = setTimeout(this.#again, everyMs)
+    if (!this.#closed) this.#timer = setTimeout(this.#again, compareEveryMs)
   }
 
   async #look() {
@@ -77,9 +77,9 @@ export class Reconciler implements Disposable {
     }
     // Asked last: what was made while we looked is known by now.
     const wanted = {
-      instances: this.#fleet.instances.map(({ record }) => ({
+      instances: this.#fleet.instances.map(({ record, process }) => ({
         ...{ id: record.id, tap: record.tap, address: record.address },
-        launcherPid: record.process?.launcherPid,
+        launcherPid: process?.launcherPid,
       })),
       busy: this.#tools.busy,
       busyTaps: this.#tools.network.taps,
@@ -115,8 +115,8 @@ export class Reconciler implements Disposable {
       case 'lost route':
         return instance && network.repairLink(instance.record.tap, instance.record.address)
       case 'lost group': {
-        const { process, memoryMib } = instance?.record ?? {}
-        if (process && memoryMib) await cgroups.restore(id, memoryMib, [process.launcherPid, process.pid])
+        const { process, record } = instance ?? {}
+        if (process && record) await cgroups.restore(id, record.memoryMib, [process.launcherPid, process.pid])
       }
     }
   }

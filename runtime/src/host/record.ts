@@ -26,8 +26,6 @@ export const InstanceRecord = z.object({
   /** Where it takes requests; known once it is ready. */
   port: z.number().int().optional(),
   keepConnections: z.boolean(),
-  /** QEMU's process; known once it runs. */
-  process: z.object({ launcherPid: z.number().int(), pid: z.number().int(), startTime: z.string() }).optional(),
   /** True from the first time it was parked: before that it is of no use to a restarted agent. */
   ready: z.boolean(),
   /** Known from the first time it was suspended: the memory it had then, MiB. */

@@ -173,8 +173,6 @@ export async function restore(
       ? (await copyVm({ from: warmed.path, spec, ...warmed.secret })).vm
       : await fromTemplate(spec, template)
     undo.push(() => vm.kill())
-    record.process = vm.process.identity
-    await writeRecord(dir, record)
     const image = new MemoryImage(record, tools)
     const { meter, boost } = tools
     const instance = new Instance({ record, vm, state: 'starting', image, meter, boost, cgroups: tools.cgroups })

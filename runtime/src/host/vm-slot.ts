@@ -1,4 +1,5 @@
 import { raise } from '../core/errors.ts'
+import type { ProcessIdentity } from '../vm/launch.ts'
 import type { MicroVm } from '../vm/micro-vm.ts'
 import { NotInMemory } from './instance-errors.ts'
 import type { MemoryImage } from './memory-image.ts'
@@ -19,6 +20,11 @@ export class VmSlot {
 
   get vm(): MicroVm {
     return this.#vm ?? raise(new NotInMemory(this.#id))
+  }
+
+  /** Undefined while its memory is on the disk. */
+  get process(): ProcessIdentity | undefined {
+    return this.#vm?.process.identity
   }
 
   has(vm: MicroVm) {
