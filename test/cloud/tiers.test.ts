@@ -25,7 +25,10 @@ after(() => cloud?.down())
 const deploy = async (app: string, request: Partial<DeployRequest> = {}) =>
   cloud.deploy(app, { image: await ensureExampleImage('hello'), memoryMib: 128, idleMs: 50, ...request })
 
-/** Asks an app; which request it was of those that this program has seen, and where it was woken from. */
+/**
+ * Asks an app; which request it was of those that this program has seen, and where it was woken from. Its HEALTHCHECK,
+ * each 5 s that it runs, is counted as well; a program that was started anew begins with 2.
+ */
 async function ask(app: string) {
   const { status, body, headers } = await cloud.get(app, '/', { headers: { 'little-timing': '1' } })
   assert.equal(status, 200, body)
@@ -89,7 +92,8 @@ test('a suspended app wakes as the same instance with the same memory, again and
   for (let round = 0; round < 3; round++) {
     await pressOut('a')
     const woken = await ask('a')
-    assert.deepEqual(woken, { count: count + 1, from: 'suspended' })
+    assert.equal(woken.from, 'suspended')
+    assert.ok(woken.count > count, `${woken.count} after ${count}`)
     count = woken.count
   }
   const last = await instance('a')
@@ -103,8 +107,9 @@ test('requests that come while an app is being suspended are all answered', asyn
     pressOut('a', names.slice(2)),
     (async () => {
       for (; requests < 40; requests++) {
-        count += 1
-        assert.equal((await ask('b')).count, count)
+        const { count: now } = await ask('b')
+        assert.ok(now > count, `${now} after ${count}`)
+        count = now
         await delay(60 + (requests % 7) * 20)
       }
     })(),
@@ -124,7 +129,10 @@ test('sleeping apps survive kill -9 of the agent, wherever their memory is, and 
     await delay(50)
   }
   await delay(2.5 * compareEveryMs) // what looks lost to the reconciler is given up when it is seen twice
-  for (const [name, count] of before) assert.equal((await ask(name)).count, count + 1, name)
+  for (const [name, count] of before) {
+    const { count: now } = await ask(name)
+    assert.ok(now > count, `${name}: ${now} after ${count}`)
+  }
   assert.deepEqual((await cloud.client.ps()).map(({ id }) => id).sort(), ids)
 })
 
