@@ -147,8 +147,8 @@ async function parkedMib(cloud: TestCloud, apps: PlannedApp[], parked: InstanceV
   const kindOf = new Map(apps.map(({ name, kind }) => [name, kind]))
   const mib: DensityResult['mib_per_parked'] = {}
   for (const [kind, own] of Map.groupBy(parked, ({ app }) => kindOf.get(app)!)) {
-    const some = own.slice(0, measuredOfKind)
-    mib[kind] = mean(await Promise.all(some.map(({ id }) => processMib(cloud.dataDir, id))))
+    const some = await Promise.all(own.slice(0, measuredOfKind).map(({ id }) => processMib(cloud.dataDir, id)))
+    mib[kind] = mean(some.filter((one) => one !== undefined))
   }
   return mib
 }

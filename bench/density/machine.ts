@@ -34,11 +34,18 @@ export async function roleMemory(dataDir: string): Promise<Record<string, number
   return roles
 }
 
-/** What an instance's process takes, MiB: all that is its own, and its part of what it shares. */
-export async function processMib(dataDir: string, instance: string): Promise<number> {
-  const [pid] = (await readFile(join(dataDir, 'host/instances', instance, 'pid'), 'utf8')).split(' ')
-  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
-  return Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1]) / kibPerMib
+/**
+ * What an instance's process takes, MiB: all that is its own, and its part of what it shares. Undefined: it has none any
+ * more, for the node moves its instances between memory and disk all the time.
+ */
+export async function processMib(dataDir: string, instance: string): Promise<number | undefined> {
+  try {
+    const [pid] = (await readFile(join(dataDir, 'host/instances', instance, 'pid'), 'utf8')).split(' ')
+    const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
+    return Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1]) / kibPerMib
+  } catch {
+    return undefined
+  }
 }
 
 /** Disk that is taken below a cloud's data folder, MiB, by what it is for. */
@@ -46,7 +53,8 @@ export async function diskMib(dataDir: string): Promise<Record<string, number>> 
   const disk: Record<string, number> = {}
   const places = { images: ['images', 'host/images'], templates: ['host/templates'], instances: ['host/instances'] }
   for (const [name, folders] of Object.entries({ ...places, all: [''] })) {
-    const { stdout } = await run('du', ['-sc', '--block-size=1M', ...folders.map((folder) => join(dataDir, folder))])
+    const sum = ['-sc', '--block-size=1M', ...folders.map((folder) => join(dataDir, folder))]
+    const { stdout } = await run('du', sum).catch((gone: { stdout: string }) => gone) // files come and go; it adds up the rest
     disk[name] = Number(/^(\d+)\s+total$/m.exec(stdout)?.[1])
   }
   return disk
