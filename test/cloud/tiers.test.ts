@@ -1,10 +1,12 @@
 // Memory that is short: what goes to the disk, what comes back, and what is said of it.
 import assert from 'node:assert/strict'
-import { open, readdir } from 'node:fs/promises'
+import { open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { compareEveryMs } from '../../runtime/src/host/reconcile.ts'
+import { findLaunched } from '../../runtime/src/vm/launch.ts'
+import { templateRam } from '../../runtime/src/vm/own-pages.ts'
 import { ensureExampleImage } from '../../scripts/images/ensure.ts'
 import { type DeployRequest, LittleCloudError } from '../../sdk/src/index.ts'
 import { startCloud, type TestCloud } from '../harness/cloud.ts'
@@ -134,7 +136,20 @@ test('sleeping apps survive kill -9 of the agent, wherever their memory is, and 
     assert.ok(now > count, `${name}: ${now} after ${count}`)
   }
   assert.deepEqual((await cloud.client.ps()).map(({ id }) => id).sort(), ids)
+  const { suspended, memory } = await settled()
+  assert.ok(suspended.length >= 2 && memory.usedMib <= memoryBudgetMib, `${suspended}, ${memory.usedMib} MiB used`)
+  assert.equal((await templatesInMemory()).size, 1, 'processes of both agents share the memory of the template')
 })
+
+/** What the processes of all instances in memory have for their guests' RAM. */
+async function templatesInMemory(): Promise<Set<number>> {
+  const folder = join(cloud.dataDir, 'host', 'instances')
+  const launched = await Promise.all((await readdir(folder)).map((id) => findLaunched(join(folder, id))))
+  const inodes = launched.map(async (one) =>
+    one ? (await stat(templateRam(one.pid)).catch(() => undefined))?.ino : undefined,
+  )
+  return new Set((await Promise.all(inodes)).filter((ino) => ino !== undefined))
+}
 
 test('what was damaged on the disk is never used: the app starts anew, and its log says so', async () => {
   await ask('d')

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { instanceId } from '../core/ids.ts'
 import { findLaunched } from '../vm/launch.ts'
 import { MicroVm } from '../vm/micro-vm.ts'
+import { templateRam } from '../vm/own-pages.ts'
 import { severalAtOnce } from '../vm/several-at-once.ts'
 import { Instance } from './instance.ts'
 import { LastLines } from './last-lines.ts'
@@ -44,6 +45,8 @@ async function adopt(dir: string, record: InstanceRecord, tools: HostTools): Pro
   if (!process) return undefined
   tools.network.reserve(record.address, record.tap, record.team, record.egress)
   tools.boost?.reset(process.pid)
+  const { digest, memoryMib, vcpus: cpus } = record
+  tools.templates.offer({ digest, memoryMib, cpus }, templateRam(process.pid))
   const vm = await MicroVm.adopt(dir, process)
   const { running } = await vm.qmp.execute('query-status')
   const interval = tools.meter.leftOpen.find(({ instance }) => instance === record.id)

@@ -28,6 +28,21 @@ export async function checksum(path: string, copy?: FileHandle): Promise<string>
   return hash.digest('hex')
 }
 
+/** Whether the second memfd holds what the first one does. Holes of the first are not looked at: no two builds differ only there. */
+export async function sameMemory(one: number, other: number): Promise<boolean> {
+  await using a = await open(`/proc/self/fd/${one}`)
+  await using b = await open(`/proc/self/fd/${other}`)
+  const { size } = await a.stat()
+  if ((await b.stat()).size !== size) return false
+  const buffers = [Buffer.alloc(chunkBytes), Buffer.alloc(chunkBytes)] as const
+  for (const { at, bytes } of inChunks(dataExtents(a.fd, size), chunkBytes).flat()) {
+    const [inOne, inOther] = [buffers[0].subarray(0, bytes), buffers[1].subarray(0, bytes)]
+    await Promise.all([readAt(a, inOne, at), readAt(b, inOther, at)])
+    if (!inOne.equals(inOther)) return false
+  }
+  return true
+}
+
 /** Of a template's files as they are now; `ram` is also copied into the memfd. */
 export async function checksumsOf(dir: string, memfd?: number): Promise<Checksums> {
   await using copy = memfd === undefined ? undefined : await open(`/proc/self/fd/${memfd}`, 'r+')

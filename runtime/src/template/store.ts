@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, fstatSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { access, mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -8,7 +8,7 @@ import { MIB } from '../core/units.ts'
 import type { MachineShape } from '../vm/machine.ts'
 import { createMemfd, sealMemfd } from '../vm/memfd.ts'
 import { type BuildTools, buildTemplate, TemplateDamaged, type TemplateSource } from './build.ts'
-import { checksumsOf, readChecksums } from './checksums.ts'
+import { checksumsOf, readChecksums, sameMemory } from './checksums.ts'
 
 export interface Template {
   shape: MachineShape
@@ -52,6 +52,17 @@ export class TemplateStore {
     return template
   }
 
+  /**
+   * The memory that a microVM of an earlier agent runs over: it counts, and is used again instead of having the same a
+   * second time, if it turns out to be this template's.
+   */
+  offer(source: Omit<TemplateSource, 'rootPath'>, ramPath: string): void {
+    const key = this.#key(source)
+    if (this.#memory.has(key)) return
+    const fd = openSync(ramPath, 'r')
+    this.#memory.set(key, { fd, mib: residentMib(fd) })
+  }
+
   /** What the templates' memory takes, once for all their instances. */
   get residentMib(): number {
     let sum = 0
@@ -71,15 +82,25 @@ export class TemplateStore {
     const loaded =
       (there && (await loadChecked(dir, key))) ||
       (await this.#build(dir, key, source, () => onBuild(there ? 'damaged' : 'missing')))
-    this.#memory.set(key, { fd: loaded.ram, mib: (fstatSync(loaded.ram).blocks * 512) / MIB })
+    const ram = await this.#insteadOf(key, loaded.ram)
+    this.#memory.set(key, { fd: ram, mib: residentMib(ram) })
     return {
       shape: { accelerator: this.#tools.machine.accelerator, memoryMib: source.memoryMib, cpus: source.cpus },
-      ramPath: `/proc/${process.pid}/fd/${loaded.ram}`,
+      ramPath: `/proc/${process.pid}/fd/${ram}`,
       statePath: join(dir, 'state'),
       scratchPath: join(dir, 'scratch'),
       rootPath: source.rootPath,
       identity: `${key}-${loaded.checksum}`,
     }
+  }
+
+  /** The memory that was offered, if it is the same; what is not used is closed. */
+  async #insteadOf(key: string, loaded: number): Promise<number> {
+    const offered = this.#memory.get(key)?.fd
+    if (offered === undefined) return loaded
+    const isSame = await sameMemory(loaded, offered)
+    closeSync(isSame ? loaded : offered)
+    return isSame ? offered : loaded
   }
 
   async #build(dir: string, key: string, source: TemplateSource, onBuild: () => void) {
@@ -92,11 +113,13 @@ export class TemplateStore {
     return (await loadChecked(dir, key)) ?? raise(new TemplateDamaged(dir))
   }
 
-  #key({ digest, memoryMib, cpus }: TemplateSource): string {
+  #key({ digest, memoryMib, cpus }: Omit<TemplateSource, 'rootPath'>): string {
     const parts = [digest, memoryMib, cpus, this.#tools.machine.accelerator, this.#tools.fingerprint]
     return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32)
   }
 }
+
+const residentMib = (fd: number) => (fstatSync(fd).blocks * 512) / MIB
 
 /** The template's memory, sealed; undefined if a file of it is not what was written, or cannot be read. */
 async function loadChecked(dir: string, key: string): Promise<{ ram: number; checksum: string } | undefined> {

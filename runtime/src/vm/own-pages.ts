@@ -7,12 +7,12 @@ const pageBytes = 4096
 /** Of the page map, 8 bytes a page: 512 MiB of RAM, looked through in a millisecond. */
 const mapBytes = 1024 * 1024
 
+/** Opens the template's memory that the guest's RAM is a private view of. */
+export const templateRam = (pid: number) => `/proc/${pid}/fd/${descriptors.ram}`
+
 /** Where the guest's RAM lies in QEMU's address space: its one mapping of the template's memfd. */
 export async function ramMapping(pid: number): Promise<Extent> {
-  const [{ ino }, maps] = await Promise.all([
-    stat(`/proc/${pid}/fd/${descriptors.ram}`),
-    readFile(`/proc/${pid}/maps`, 'utf8'),
-  ])
+  const [{ ino }, maps] = await Promise.all([stat(templateRam(pid)), readFile(`/proc/${pid}/maps`, 'utf8')])
   const found = maps.split('\n').flatMap((line) => {
     const [range = '', , , , inode, name] = line.split(/ +/)
     if (Number(inode) !== ino || !name?.startsWith('/memfd:')) return []
