@@ -1,6 +1,6 @@
 import type { EdgeId, HoldId, InstanceId, NodeId } from '../core/ids.ts'
 import type { Logger } from '../core/log.ts'
-import type { AgentMessage, Bound, Grant, HeldByEdge, HoldUsage } from '../fabric/hold.ts'
+import type { AgentMessage, Bound, Grant, HeldByEdge, HoldUsage, Waking } from '../fabric/hold.ts'
 import { type Candidate, choose } from '../placement/choose.ts'
 import { AppHolds, type Surroundings } from './app-holds.ts'
 import { AppUnreachable } from './errors.ts'
@@ -16,7 +16,7 @@ export class Holds implements LinkEvents, Surroundings {
   readonly nodes: Nodes
   #apps = new Map<string, AppHolds>()
   #byId = new Map<HoldId, { hold: Hold; app: AppHolds }>()
-  #asked = new Map<number, { app: AppHolds; link: NodeLink }>()
+  #asked = new Map<number, { app: AppHolds; link: NodeLink; waking?: Waking }>()
   #nextId = 1
   readonly #upstreams: Upstreams
   readonly #sweep: NodeJS.Timeout
@@ -133,6 +133,16 @@ export class Holds implements LinkEvents, Surroundings {
       case 'granted':
         this.#granted(link, message)
         return
+      case 'waking': {
+        const asked = this.#asked.get(message.id)
+        if (asked) asked.waking = message
+        return
+      }
+      case 'awake': {
+        const waking = this.#asked.get(message.id)?.waking
+        if (waking) this.#granted(link, { ...waking, ...message, type: 'granted' })
+        return
+      }
       case 'refused': {
         const asked = this.#asked.get(message.id)
         this.#asked.delete(message.id)

@@ -1,7 +1,7 @@
 import type { ErrorFields } from '../core/errors.ts'
 import { appName, holdId, instanceId, nodeId, teamId } from '../core/ids.ts'
 import { type Fields, isCount, isObject, isText } from './checks.ts'
-import type { AgentMessage, Grant } from './hold.ts'
+import type { AgentMessage, Awake, Grant, Waking } from './hold.ts'
 
 /**
  * What an agent may say: the edge's border to it. Checked by hand, as edge-message.ts is: a grant lies on the path of
@@ -11,7 +11,11 @@ export function agentMessage(raw: unknown): AgentMessage | undefined {
   if (!isObject(raw)) return undefined
   switch (raw.type) {
     case 'granted':
-      return isGrant(raw) ? raw : undefined
+      return isGranting(raw) && isWoken(raw) ? (raw as Fields & Grant) : undefined
+    case 'waking':
+      return isGranting(raw) ? (raw as Fields & Waking) : undefined
+    case 'awake':
+      return isCount(raw.id) && isWoken(raw) ? (raw as Fields & Awake) : undefined
     case 'renewed':
       return { type: 'renewed' }
     case 'available':
@@ -44,24 +48,21 @@ export function agentMessage(raw: unknown): AgentMessage | undefined {
 
 const tiers: readonly unknown[] = ['running', 'parked', 'suspended', 'started'] satisfies Grant['from'][]
 
-/** Taken as it is, without a copy. */
-function isGrant(raw: Fields): raw is Fields & Grant {
-  return (
-    isCount(raw.id) &&
-    isText(raw.hold) &&
-    isText(raw.instance) &&
-    isCount(raw.incarnation) &&
-    isText(raw.address) &&
-    isCount(raw.port) &&
-    raw.port >= 1 &&
-    raw.port <= 65_535 &&
-    isCount(raw.soft) &&
-    isCount(raw.hard) &&
-    tiers.includes(raw.from) &&
-    isTiming(raw.timing) &&
-    typeof raw.keepConnections === 'boolean'
-  )
-}
+// Taken as they are, without a copy.
+const isGranting = (raw: Fields): boolean =>
+  isCount(raw.id) &&
+  isText(raw.hold) &&
+  isText(raw.instance) &&
+  isCount(raw.incarnation) &&
+  isText(raw.address) &&
+  isCount(raw.port) &&
+  raw.port >= 1 &&
+  raw.port <= 65_535 &&
+  isCount(raw.soft) &&
+  isCount(raw.hard) &&
+  typeof raw.keepConnections === 'boolean'
+
+const isWoken = (raw: Fields): boolean => tiers.includes(raw.from) && isTiming(raw.timing)
 
 const isTiming = (value: unknown): value is Grant['timing'] =>
   isObject(value) &&

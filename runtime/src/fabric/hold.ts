@@ -59,8 +59,8 @@ export interface HoldUsage {
   inFlight: number
 }
 
-export interface Grant {
-  type: 'granted'
+/** What an acquire brings, but for how it came. */
+interface Granting {
   id: number
   hold: HoldId
   instance: InstanceId
@@ -71,6 +71,12 @@ export interface Grant {
   /** This edge's share of the instance's concurrency. */
   soft: number
   hard: number
+  /** False if the app cannot take a second connection while one idles: then none may be kept open. */
+  keepConnections: boolean
+}
+
+/** How an instance came to be awake. */
+interface Woken {
   /** Which tier it was woken from; `running`: it was awake for somebody else. */
   from: 'running' | 'parked' | 'suspended' | 'started'
   /** Parts of the wake, ms: for Server-Timing. */
@@ -81,15 +87,23 @@ export interface Grant {
     /** Until it was back in memory; only from suspended. */
     restoreMs?: number | undefined
   }
-  /** False if the app cannot take a second connection while one idles: then none may be kept open. */
-  keepConnections: boolean
 }
+
+/** The instance is awake, its clock is set: requests may go to it. */
+export type Grant = { type: 'granted' } & Granting & Woken
+/** It is being woken: all that is known of the grant already, so that the edge can read it while the guest wakes. */
+export type Waking = { type: 'waking' } & Granting
+/** The rest of the grant that `waking` began. */
+export type Awake = { type: 'awake'; id: number } & Woken
 
 export type AgentMessage =
   | { type: 'welcome'; node: NodeId; epoch: string }
   /** Answer to `renew`, a sign of life: a machine that died closes no connection. */
   | { type: 'renewed' }
+  /** In one message, or in two: `refused` may also follow on `waking`. */
   | Grant
+  | Waking
+  | Awake
   /**
    * No instance can be had. `hold.held_already`: the one asked for is this edge's already, the grant is on its way;
    * `hold.at_limit`: all allowed instances are held by this edge already, fill them up to hard;

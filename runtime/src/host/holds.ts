@@ -214,25 +214,18 @@ export class Holds {
     const hold: Hold = { id: newId<HoldId>('h'), edge: edge.id, instance, soft, hard }
     edge.holds.set(hold.id, hold)
     if (replaces) edge.holds.delete(replaces.id)
-    instance.keepSoon({ id: hold.id, edge: edge.id }).then(
+    const awake = instance.keepSoon({ id: hold.id, edge: edge.id })
+    const { id, incarnation, address, port, keepConnections } = instance.record
+    const where = { hold: hold.id, instance: id, incarnation, address, port: port!, soft, hard, keepConnections }
+    const link = edge.send
+    link?.({ type: 'waking', id: ask.id, ...where }) // while the guest wakes: what comes after it can be short
+    awake.then(
       ({ from, ...timing }) => {
         if (replaces) instance.release(replaces.id)
         const forIt = edge.waits.over(`${ask.team}.${ask.app}`, instance.readyAt, Date.now())
-        const { id, incarnation, address, port, keepConnections } = instance.record
-        const grant = {
-          id: ask.id,
-          hold: hold.id,
-          instance: id,
-          incarnation,
-          address,
-          port: port!,
-          soft,
-          hard,
-          from: forIt ? 'started' : from,
-          timing,
-          keepConnections,
-        }
-        edge.send?.({ type: 'granted', ...grant })
+        const woken = { id: ask.id, from: forIt ? ('started' as const) : from, timing }
+        if (edge.send === link) link?.({ type: 'awake', ...woken })
+        else edge.send?.({ type: 'granted', ...where, ...woken })
         if (instance.health === 'unhealthy') this.#shrinkToNothing(instance) // since it was found
       },
       (error: unknown) => {
