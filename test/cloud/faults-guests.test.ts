@@ -54,6 +54,20 @@ test('a microVM that hangs while it sleeps: the request that wakes it is answere
   await replaced('hello', id)
 })
 
+test('a microVM that hangs while it runs is ended, who asked it is answered by another one, and its log says why', async (t) => {
+  await cloud.deploy('stays-awake', { image: await ensureExampleImage('hello'), maxInstances: 1, idleMs: 10_000 })
+  assert.equal((await cloud.get('stays-awake')).status, 200)
+  const { id, qemu } = await theInstance('stays-awake')
+  process.kill(qemu.pid, 'SIGSTOP')
+  const asked = Date.now()
+  const { status, body } = await cloud.get('stays-awake') // on the connection that was kept
+  t.diagnostic(`answered after ${Date.now() - asked} ms`)
+  assert.equal(status, 200, body)
+  assert.ok(!qemu.alive)
+  assert.notEqual((await cloud.instances('stays-awake'))[0]?.id, id)
+  await until('its log says so', async () => /the microVM of instance .* hangs/.test(await said('stays-awake')))
+})
+
 test('a microVM that the host ends for lack of memory is said to be that, and the app goes on with another', async (t) => {
   const tree = (await hierarchies())[0]?.find(({ controllers }) => controllers.includes('memory'))
   if (!tree) return t.skip('no control groups here')

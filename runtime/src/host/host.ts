@@ -24,6 +24,7 @@ import type { HostConfig } from './config.ts'
 import { followDesired } from './desired.ts'
 import { DiskGuard } from './disk-guard.ts'
 import { Fleet } from './fleet.ts'
+import { HangWatch } from './hang-watch.ts'
 import { serveHolds } from './hold-server.ts'
 import { Holds } from './holds.ts'
 import { ImageCache } from './image-cache.ts'
@@ -50,6 +51,7 @@ const touchEveryMs = 1_000
 const repairEveryMs = 3_000
 const tellRefusalsEveryMs = 10_000
 const lookAtDiskEveryMs = 5_000
+const lookForHangsEveryMs = 1_000
 
 /**
  * The agent of one machine: takes over what is there, follows what should be, and gives edges holds on instances.
@@ -138,7 +140,9 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
     diskGuard
       .look(fleet.instances.filter(({ state }) => state !== 'suspended'))
       .catch((error: unknown) => log.warn({ error: String(error) }, 'disk unknown'))
+  const hangs = new HangWatch()
   const timers = [
+    setInterval(() => hangs.look(fleet.instances, performance.now()), lookForHangsEveryMs),
     setInterval(repair, repairEveryMs),
     setInterval(tellRefusals, tellRefusalsEveryMs),
     setInterval(lookAtDisk, lookAtDiskEveryMs),
