@@ -153,10 +153,12 @@ export class Instance extends EventEmitter<InstanceEvents> {
   adopted(atUs: number) {
     if (this.#state === 'parked') return this.#time.endWhereSeen()
     this.#time.begin(atUs)
+    this.#lateness.begin(() => this.emit('late'))
     this.#waking = this.#orFail(this.#motion.setClock(this.vm))
       .then((clockMs): Wake => ({ ...wasAwake, totalMs: clockMs, clockMs }))
       .finally(() => {
         this.#waking = undefined
+        this.#lateness.over()
       })
     this.#waking.catch(() => {}) // `broken` tells
   }
