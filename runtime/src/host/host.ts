@@ -29,6 +29,7 @@ import { serveHolds } from './hold-server.ts'
 import { Holds } from './holds.ts'
 import { ImageCache } from './image-cache.ts'
 import type { Instance } from './instance.ts'
+import { Leftovers } from './leftovers.ts'
 import { LogShipper } from './log-shipper.ts'
 import { Meter } from './meter.ts'
 import { registerHostMetrics } from './metrics.ts'
@@ -125,6 +126,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   ]
   const sender = new UsageSender({ meter, cluster, node })
   const reconciler = new Reconciler(fleet, tools)
+  const leftovers = new Leftovers(fleet, { images, templates, log })
   const forEachInstance = (act: (instance: Instance) => void) => {
     for (const instance of fleet.instances) act(instance)
   }
@@ -159,6 +161,7 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   return {
     async [Symbol.asyncDispose]() {
       reconciler[Symbol.dispose]()
+      leftovers[Symbol.dispose]()
       for (const timer of timers) clearInterval(timer)
       for (const stop of stops) stop()
       await holdServer[Symbol.asyncDispose]()

@@ -1,10 +1,10 @@
-import { createWriteStream } from 'node:fs'
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createWriteStream, renameSync, rmSync } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { LittleError } from '../core/errors.ts'
-import type { ImageDigest } from '../core/ids.ts'
+import { type ImageDigest, imageDigest } from '../core/ids.ts'
 import { checksum } from '../template/checksums.ts'
 
 export class ImageNotFetched extends LittleError {
@@ -50,8 +50,31 @@ export class ImageCache {
     return fetching
   }
 
+  /** All that are on the disk. */
+  async list(): Promise<ImageDigest[]> {
+    const names = await readdir(this.#dir).catch(() => [] as string[])
+    return names.flatMap((name) => {
+      const hex = /^sha256-([0-9a-f]{64})\.erofs$/.exec(name)?.[1]
+      return hex ? [imageDigest(`sha256:${hex}`)] : []
+    })
+  }
+
+  /** Takes one away that nobody needs; who asks for it later has it fetched again. */
+  async forget(digest: ImageDigest): Promise<void> {
+    const path = this.#path(digest)
+    const gone = `${path}.gone`
+    renameSync(path, gone) // at once with the rest: nobody finds half of it
+    rmSync(sumFile(path), { force: true })
+    this.#fetching.delete(digest)
+    await rm(gone)
+  }
+
+  #path(digest: ImageDigest): string {
+    return join(this.#dir, `${digest.replace(':', '-')}.erofs`)
+  }
+
   async #get(digest: ImageDigest): Promise<string> {
-    const path = join(this.#dir, `${digest.replace(':', '-')}.erofs`)
+    const path = this.#path(digest)
     const written = await readFile(sumFile(path), 'utf8').catch(() => undefined)
     if (written !== undefined) {
       if ((await checksum(path).catch(() => undefined)) === written) return path

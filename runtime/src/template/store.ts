@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { closeSync, fstatSync, openSync } from 'node:fs'
-import { access, mkdir, rename, rm } from 'node:fs/promises'
+import { closeSync, fstatSync, openSync, renameSync, rmSync } from 'node:fs'
+import { access, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { raise } from '../core/errors.ts'
@@ -42,7 +42,7 @@ export class TemplateStore {
 
   /** Builds it unless it is there; callers share one build. `onBuild` is called only if there is one. */
   get(source: TemplateSource, onBuild: (reason: BuildReason) => void = () => {}): Promise<Template> {
-    const key = this.#key(source)
+    const key = this.keyOf(source)
     let template = this.#ready.get(key)
     if (!template) {
       template = this.#load(key, source, onBuild)
@@ -57,7 +57,7 @@ export class TemplateStore {
    * second time, if it turns out to be this template's.
    */
   offer(source: Omit<TemplateSource, 'rootPath'>, ramPath: string): void {
-    const key = this.#key(source)
+    const key = this.keyOf(source)
     if (this.#memory.has(key)) return
     const fd = openSync(ramPath, 'r')
     this.#memory.set(key, { fd, mib: residentMib(fd) })
@@ -68,6 +68,23 @@ export class TemplateStore {
     let sum = 0
     for (const { mib } of this.#memory.values()) sum += mib
     return sum
+  }
+
+  /** The keys of all that are on the disk. */
+  async list(): Promise<string[]> {
+    return (await readdir(this.#dir).catch(() => [] as string[])).filter((name) => /^[0-9a-f]{32}$/.test(name))
+  }
+
+  /** Takes one away that nothing runs over; who asks for it later has it built again. */
+  async forget(key: string): Promise<void> {
+    const gone = join(this.#dir, `${key}.gone`)
+    rmSync(gone, { recursive: true, force: true }) // of an agent that was killed just then
+    renameSync(join(this.#dir, key), gone) // at once with the rest: nobody finds half of it
+    this.#ready.delete(key)
+    const memory = this.#memory.get(key)
+    this.#memory.delete(key)
+    if (memory) closeSync(memory.fd)
+    await rm(gone, { recursive: true })
   }
 
   close() {
@@ -113,7 +130,8 @@ export class TemplateStore {
     return (await loadChecked(dir, key)) ?? raise(new TemplateDamaged(dir))
   }
 
-  #key({ digest, memoryMib, cpus }: Omit<TemplateSource, 'rootPath'>): string {
+  /** What it is called: everything that it is made from. */
+  keyOf({ digest, memoryMib, cpus }: Omit<TemplateSource, 'rootPath'>): string {
     const parts = [digest, memoryMib, cpus, this.#tools.machine.accelerator, this.#tools.fingerprint]
     return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32)
   }
