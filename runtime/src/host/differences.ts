@@ -40,6 +40,8 @@ export interface Difference {
     | 'lost group'
   /** Of an instance; of a stray link its name. */
   id: string
+  /** Of a stray process' launcher. */
+  pid?: number
 }
 
 /** Compares the two. A difference may be one of this moment only: it counts when it is found twice. */
@@ -47,8 +49,12 @@ export function differences(wanted: Wanted, found: Found): Difference[] {
   const known = new Set(wanted.instances.map(({ id }) => id))
   const stray = (id: string) => !known.has(id) && !wanted.busy.has(id)
   const ownTaps = new Set(wanted.instances.map(({ tap }) => tap))
+  const launcherOf = new Map(wanted.instances.map(({ id, launcherPid }) => [id, launcherPid]))
   const all: Difference[] = [
-    ...found.launchers.filter(({ id }) => stray(id)).map(({ id }) => ({ kind: 'stray process' as const, id })),
+    // Also a second one of the same instance: it would keep the instance's tap and disk from the next.
+    ...found.launchers
+      .filter(({ id, pid }) => !wanted.busy.has(id) && launcherOf.get(id) !== pid)
+      .map(({ id, pid }) => ({ kind: 'stray process' as const, id, pid })),
     ...found.folders.filter(stray).map((id) => ({ kind: 'stray folder' as const, id })),
     ...found.taps
       .filter((tap) => !ownTaps.has(tap) && !wanted.busyTaps.has(tap))

@@ -100,7 +100,8 @@ export async function createHost(config: HostConfig, log: Logger): Promise<Async
   const fleet = new Fleet(tools, config.memoryBudgetMib ?? defaultBudgetMib(machine.memoryMib))
   const adopted = await adoptInstances(tools)
   for (const started of adopted) fleet.adopt(started)
-  const ended = await endStrayLaunchers(dataDir, new Set(adopted.map(({ instance }) => instance.id)))
+  const launchers = adopted.flatMap(({ instance: { process } }) => process?.launcherPid ?? [])
+  const ended = await endStrayLaunchers(dataDir, new Set(launchers))
   if (ended > 0) log.warn({ ended }, 'microVMs that an earlier agent left in the middle of their start were ended')
   if (Object.values(meter.damage).some((count) => count > 0)) log.error(meter.damage, 'usage was damaged on disk')
   // Nobody knows how much longer these ran: they end where they were last seen, in the customer's favour.

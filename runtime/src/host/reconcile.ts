@@ -95,12 +95,12 @@ export class Reconciler implements Disposable {
     }
   }
 
-  async #mend({ kind, id }: Difference, launchers: Launcher[]) {
+  async #mend({ kind, id, pid }: Difference, launchers: Launcher[]) {
     const { network, cgroups, instancesDir } = this.#tools
     const instance = this.#fleet.instances.find((one) => one.id === id)
     switch (kind) {
       case 'stray process':
-        for (const launcher of launchers) if (basename(launcher.dir) === id) endLauncher(launcher)
+        for (const launcher of launchers) if (launcher.pid === pid) endLauncher(launcher)
         return
       case 'stray folder':
         return rm(join(instancesDir, id), { recursive: true, force: true })
@@ -138,11 +138,11 @@ export class Reconciler implements Disposable {
   }
 }
 
-const key = ({ kind, id }: Difference) => `${kind} ${id}`
+const key = ({ kind, id, pid = 0 }: Difference) => `${kind} ${id} ${pid}`
 
 /** At an agent's start nothing is being made: launchers of templates and instances that nobody took over are ended. */
-export async function endStrayLaunchers(dataDir: string, wanted: ReadonlySet<string>): Promise<number> {
-  const strays = (await new Launchers(dataDir).look()).filter(({ dir }) => !wanted.has(basename(dir)))
+export async function endStrayLaunchers(dataDir: string, wanted: ReadonlySet<number>): Promise<number> {
+  const strays = (await new Launchers(dataDir).look()).filter(({ pid }) => !wanted.has(pid))
   for (const launcher of strays) endLauncher(launcher)
   return strays.length
 }

@@ -30,7 +30,10 @@ async function startAndKeep(release: Release, tools: HostTools, signal: AbortSig
 /** No start and no warm-up: it goes on where the first one was. On failure nothing of it is left. */
 async function startCopy(release: Release, warmed: Warmed, tools: HostTools): Promise<Started> {
   const begun = performance.now()
-  const started = await restore(newId<InstanceId>('i'), release, await templateOf(release, tools), tools, warmed)
+  const id = newId<InstanceId>('i')
+  tools.busy.add(id)
+  using _ = { [Symbol.dispose]: () => tools.busy.delete(id) }
+  const started = await restore(id, release, await templateOf(release, tools), tools, warmed)
   const { instance } = started
   const { record, vm } = instance
   try {
