@@ -6,6 +6,7 @@ const benchmarks = {
   wake: () => import('./wake.ts').then(({ runWake }) => runWake),
   burst: () => import('./burst.ts').then(({ runBurst }) => runBurst),
   chaos: () => import('./chaos.ts').then(({ runChaos }) => runChaos),
+  connections: () => import('./connections.ts').then(({ runConnections }) => runConnections),
   density: () => import('./density.ts').then(({ runDensity }) => runDensity),
   deploy: () => import('./deploy.ts').then(({ runDeploy }) => runDeploy),
   tiers: () => import('./tiers.ts').then(({ runTiers }) => runTiers),

@@ -54,6 +54,30 @@ test('a wake is told in the reply that waited for it, and only there', { timeout
   assert.match(await ask(edge.port, get('/', `Little-Timing: 1\r\n${close}`)), /wake;dur=0.000\r\nLittle-From: running/)
 })
 
+test('a grant may come in two parts: only the second lets requests go, and a refusal may take its place', {
+  timeout,
+}, async (t) => {
+  let asked = 0
+  const app = await httpApp(t, (_req, res) => {
+    asked++
+    res.end('hi')
+  })
+  let end: 'awake' | 'refused' = 'refused'
+  const { edge } = await startEdge(t, (acquire, agent) => {
+    const { from, timing, ...where } = agent.grant(acquire, { port: app.port })
+    agent.say({ ...where, type: 'waking' })
+    setTimeout(() => {
+      assert.equal(asked, 0)
+      if (end === 'awake') agent.say({ type: 'awake', id: acquire.id, from, timing })
+      else agent.say(refusal(acquire.id, 'instance.hang'))
+    }, 100)
+    return undefined
+  })
+  assert.match(await ask(edge.port, get('/', close)), /^HTTP\/1.1 503[^]*because of instance.hang/)
+  end = 'awake'
+  assert.match(await ask(edge.port, get('/', close)), /^HTTP\/1.1 200[^]*hold;dur=1.500[^]*Little-From: parked/)
+})
+
 test('ten requests at once share one acquire', { timeout }, async (t) => {
   const app = await httpApp(t, (_req, res) => res.end('hi'))
   const { edge, agent } = await startEdge(
