@@ -42,7 +42,7 @@ export class ClusterTimeout extends LittleError {
 export class ClusterRefused extends LittleError {
   readonly code = 'cluster.refused'
   readonly status = 500
-  readonly hint = 'The log of nats-server has the details'
+  readonly hint = 'little doctor shows whether the disk is full; the log of nats-server has the details'
   constructor(what: string, cause: Error) {
     super(`${what}: ${cause.message}`, { cause })
   }

@@ -1,6 +1,7 @@
-import { type ConsumerMessages, type JsMsg, jetstream } from '@nats-io/jetstream'
+import { type ConsumerMessages, JetStreamApiError, type JsMsg, jetstream } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Cluster } from './connect.ts'
+import { ClusterRefused } from './errors.ts'
 
 /** Where to begin: every message, the last one of each subject, only those to come, or from a sequence or time on. */
 export type Start =
@@ -25,7 +26,10 @@ export async function orderedSession(
   { stream, filter, start, signal }: { stream: string; filter: string; start: Start; signal: AbortSignal },
 ): Promise<OrderedSession> {
   const options = { filter_subjects: filter, ...policy(start) }
-  const consumer = await cluster.unlessLost(stream, jetstream(nats).consumers.getPushConsumer(stream, options))
+  const made = jetstream(nats).consumers.getPushConsumer(stream, options)
+  const consumer = await cluster.unlessLost(stream, made).catch((error: unknown) => {
+    throw error instanceof JetStreamApiError ? new ClusterRefused(stream, error) : error
+  })
   const { num_pending: pending } = await consumer.info(true)
   const messages: ConsumerMessages = await consumer.consume({ abort_on_missing_resource: true })
   let over = false

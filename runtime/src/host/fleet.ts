@@ -6,6 +6,7 @@ import type { Release } from '../model/release.ts'
 import { ForeignOnEmulated } from '../model/team.ts'
 import { tellOf } from './app-events.ts'
 import { AppOnNode, type Wanted } from './app-on-node.ts'
+import { DiskStalls } from './disk-stalls.ts'
 import { endInstance } from './end.ts'
 import { failAtExit } from './fail-at-exit.ts'
 import type { Instance } from './instance.ts'
@@ -36,6 +37,7 @@ export class Fleet extends EventEmitter<{
   startEnded: [tookMs: number, error?: Error]
 }> {
   readonly tiers: Tiers
+  readonly stalls: DiskStalls
   readonly #tools: HostTools
   readonly #apps = new Map<string, AppOnNode>()
   readonly #timer: NodeJS.Timeout
@@ -49,6 +51,7 @@ export class Fleet extends EventEmitter<{
   constructor(tools: HostTools, budgetMib: number) {
     super()
     this.#tools = tools
+    this.stalls = new DiskStalls(tools, (instance) => this.emit('unhealthy', instance))
     this.tiers = new Tiers(this, tools, budgetMib)
     this.#timer = setInterval(() => this.#look(), reconcileEveryMs)
   }
@@ -219,6 +222,7 @@ export class Fleet extends EventEmitter<{
 
   #join(app: AppOnNode, { instance, lastLines }: Started) {
     app.instances.push(instance)
+    this.stalls.follow(instance)
     this.#watchHealth(app, instance)
     instance.on('changed', () => this.#changed(app, instance))
     instance.on('woke', (wake) => this.emit('woke', wake))

@@ -140,7 +140,7 @@ export class Holds {
     const app = this.#fleet.app(team, name)
     if (!app) throw new Refused('hold.no_such_app', `this node keeps no app ${name}`, 'Ask another node')
     if (only) return this.#findOnly(app, edge, only)
-    const usable = app.usable(release).filter(({ id }) => !not.includes(id))
+    const usable = this.#fleet.stalls.going(app.usable(release)).filter(({ id }) => !not.includes(id))
     for (const instance of usable) {
       const share = this.#share(app, edge, instance)
       if (share) return { instance, ...share }
