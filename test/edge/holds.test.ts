@@ -73,9 +73,9 @@ test('a grant may come in two parts: only the second lets requests go, and a ref
     }, 100)
     return undefined
   })
-  assert.match(await ask(edge.port, get('/', close)), /^HTTP\/1.1 503[^]*because of instance.hang/)
+  assert.match(await ask(edge.port, get('/', close)), /^HTTP\/1.1 503[\s\S]*because of instance.hang/)
   end = 'awake'
-  assert.match(await ask(edge.port, get('/', close)), /^HTTP\/1.1 200[^]*hold;dur=1.500[^]*Little-From: parked/)
+  assert.match(await ask(edge.port, get('/', close)), /^HTTP\/1.1 200[\s\S]*hold;dur=1.500[\s\S]*Little-From: parked/)
 })
 
 test('ten requests at once share one acquire', { timeout }, async (t) => {
