@@ -3,6 +3,7 @@ import { writeResult } from './results.ts'
 
 /** A benchmark: measures, and says its result as the JSON that PROMISES.md names and as lines for people. */
 const benchmarks = {
+  attacks: () => import('./attacks.ts').then(({ runAttacks }) => runAttacks),
   wake: () => import('./wake.ts').then(({ runWake }) => runWake),
   burst: () => import('./burst.ts').then(({ runBurst }) => runBurst),
   chaos: () => import('./chaos.ts').then(({ runChaos }) => runChaos),
