@@ -10,8 +10,11 @@ export interface Launcher {
   dir: string
 }
 
-/** A process is first its parent's copy, and becomes a launcher a moment later: `young` is asked once more. */
-type Seen = Launcher | 'young' | 'other'
+/**
+ * A process is first its parent's copy, and becomes another a moment later: the agent's a launcher, a launcher's the
+ * microVM. So each answer is asked for once more: `young` is not known to be something else yet, nor a launcher `sure`.
+ */
+type Seen = (Launcher & { sure: boolean }) | 'young' | 'other'
 
 /** So many processes are looked at before requests get their turn: some 20 µs each. */
 const atOnce = 32
@@ -45,9 +48,11 @@ export class Launchers {
 
   #lookAt(pid: number, before: Seen | undefined): Seen {
     if (before === 'other') return before
-    if (typeof before === 'object' && alive(pid, before.startTime)) return before
+    if (typeof before === 'object' && before.sure && alive(pid, before.startTime)) return before
     const found = launcher(pid)
-    if (found?.dir.startsWith(this.#below)) return found
+    if (found?.dir.startsWith(this.#below)) {
+      return { ...found, sure: typeof before === 'object' && before.startTime === found.startTime }
+    }
     return before === 'young' ? 'other' : 'young'
   }
 }
