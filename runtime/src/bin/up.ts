@@ -10,6 +10,7 @@ import { HostConfig } from '../host/config.ts'
 import { sweepHost } from '../host/sweep.ts'
 import { startTimeOf } from '../vm/process.ts'
 import { type CloudConfig, cloudConfig } from './up/cloud-config.ts'
+import { FullDisk } from './up/full-disk.ts'
 import { requirePorts } from './up/ports.ts'
 import { endRemains, refuseIfRunning } from './up/remains.ts'
 import { Role, type RoleSpec } from './up/role.ts'
@@ -62,6 +63,11 @@ async function up() {
   // Who starts it with a channel (a test, a benchmark) does not outlive its need for the cloud: it ends with them.
   process.on('disconnect', stop)
   process.channel?.unref()
+  using _ = new FullDisk(join(data, 'nats'), () => {
+    if (stopping) return
+    log.warn('there is room on the disk again: nats-server is started anew')
+    roles.find(({ spec }) => spec.name === 'nats')?.restart()
+  })
   try {
     for await (const spec of roleSpecs(data, config)) {
       if (stopping) break

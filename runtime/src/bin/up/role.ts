@@ -56,6 +56,11 @@ export class Role {
     void this.#keepAlive()
   }
 
+  /** Ends it in order; as whatever ends without having been told to, it is started again. */
+  restart() {
+    this.#child?.kill('SIGTERM')
+  }
+
   /** It is not started again from now on. */
   callOff() {
     this.#stopping = true
