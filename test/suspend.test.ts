@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { access, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { SuspendedImageCorrupt, SuspendedImageDoesNotFit } from '../runtime/src/vm/suspend-errors.ts'
+import { suspendVm } from '../runtime/src/vm/suspend.ts'
+import { SuspendedImageCorrupt, SuspendedImageDoesNotFit, SuspendFailed } from '../runtime/src/vm/suspend-errors.ts'
 import { ensureJail } from '../scripts/setup/jail.ts'
 import { openVmRig, type RigImage, type RigInstance, type VmRig } from './harness/vm-rig.ts'
 import { inOwnNetwork } from './isolation-own-network.ts'
@@ -93,6 +95,14 @@ if (inOwnNetwork(import.meta.filename)) {
     assert.ok(await memoryHolds(kept.vm.process.pid, told), 'the search finds nothing at all')
     await kept.suspend()
     assert.deepEqual(await filesHolding(dir, told), [])
+    await wake(kept)
+  })
+
+  test('one that could not be written out goes to the disk the next time, without having been woken in between', async () => {
+    await kept.vm.qmp.execute('stop')
+    const into = join(rig.dir, 'no such folder', 'suspended')
+    await assert.rejects(suspendVm(kept.vm, { into, scratch: kept.scratch, ...kept.secret }), SuspendFailed)
+    await kept.suspend()
     await wake(kept)
   })
 

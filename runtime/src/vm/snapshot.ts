@@ -13,6 +13,9 @@ export class SnapshotFailed extends LittleError {
 /** Stops the VM and writes its device state to the file behind `fd`; RAM stays in the shared file behind the backend. */
 export async function saveState(qmp: Qmp, fd: number): Promise<void> {
   await ignoreSharedRam(qmp)
+  // QEMU saves no VM a second time that has not run since: what was to be done with the first state came to nothing.
+  const { status } = await qmp.execute('query-status')
+  if (status === 'postmigrate') await qmp.execute('cont')
   await qmp.execute('stop')
   await qmp.execute('migrate-set-parameters', { 'max-bandwidth': 2 ** 40 })
   await qmp.giveDescriptor('state', fd)
