@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { access, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { suspendVm } from '../runtime/src/vm/suspend.ts'
 import { SuspendedImageCorrupt, SuspendedImageDoesNotFit, SuspendFailed } from '../runtime/src/vm/suspend-errors.ts'
 import { ensureJail } from '../scripts/setup/jail.ts'
@@ -13,6 +14,10 @@ import { keeperImage } from './suspend/keeper.ts'
 import { filesHolding, memoryHolds } from './suspend/search.ts'
 
 const mib = 1024 * 1024
+
+/** How often a process' first thread has gone to rest of its own accord. */
+const timesRun = async (pid: number) =>
+  Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1])
 
 if (inOwnNetwork(import.meta.filename)) {
   let rig: VmRig
@@ -74,6 +79,21 @@ if (inOwnNetwork(import.meta.filename)) {
     assert.equal(await logged(kept, 'renewed'), 'renewed\n')
     assert.equal(await asker.ask('sum'), sum)
     assert.equal(await asker.ask('read'), '123')
+  })
+
+  test('a microVM that was stopped in the middle of its work does nothing while it is parked', async () => {
+    const { vm } = kept
+    for (let round = 0; round < 10; round++) {
+      const answer = asker.ask('sum')
+      await delay(3)
+      await vm.qmp.execute('stop')
+      const before = await timesRun(vm.process.pid)
+      await delay(300)
+      const times = (await timesRun(vm.process.pid)) - before
+      assert.ok(times < 10, `its process ran ${times} times in 300 ms`)
+      await letRun(kept)
+      assert.equal(await answer, await asker.ask('sum'))
+    }
   })
 
   test('two instances keep the pages of their template, and each its own', async () => {

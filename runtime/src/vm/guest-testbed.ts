@@ -119,7 +119,7 @@ async function startMachine(template: Template, dir: string, rest: string[], sha
   const port = await freePort()
   const args = [
     ...['-M', 'microvm,x-option-roms=off,isa-serial=on,rtc=on,pit=on,pic=on,memory-backend=mem'],
-    ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-nodefaults', '-no-user-config', '-nographic', '-no-reboot'],
+    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-nodefaults', '-no-user-config', '-nographic', '-no-reboot'],
     ...['-m', `${memoryMib}M`, '-smp', '1'],
     ...[
       '-object',

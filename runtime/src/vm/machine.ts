@@ -51,8 +51,9 @@ function machineArguments(shape: MachineShape): string[] {
   const fd = descriptors
   return [
     ...['-M', 'microvm,x-option-roms=off,isa-serial=on,rtc=on,pit=on,pic=on,memory-backend=mem'],
+    // With thread=single, QEMU 7.2 may set a stopped guest's clock going again (decision 021): it then spins for ever.
     // Translated code is bounded, since it counts against the instance's memory limit: Node's takes some 44 MiB.
-    ...['-accel', accelerator === 'kvm' ? 'kvm' : 'tcg,thread=single,tb-size=128'],
+    ...['-accel', accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi,tb-size=128'],
     ...['-cpu', accelerator === 'kvm' ? 'host' : 'max'],
     ...['-nodefaults', '-no-user-config', '-nographic', '-no-reboot', '-L', '/usr/share/qemu'],
     ...['-m', `${memoryMib}M`, '-smp', String(cpus)],
