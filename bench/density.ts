@@ -8,7 +8,6 @@ import { startCloud, type TestCloud } from '../test/harness/cloud.ts'
 import { seeded } from './chaos/random.ts'
 import { diskMib, type MachineMemory, machineMemory, processMib, roleMemory, suspendedMib } from './density/machine.ts'
 import { imagesOf, type Kind, kinds, type PlannedApp, planApps } from './density/plan.ts'
-import { type RedisResult, redisUnderPressure } from './density/redis.ts'
 import { makeTeams } from './density/teams.ts'
 import { makeVariants } from './density/variants.ts'
 import { zipf } from './density/zipf.ts'
@@ -16,8 +15,8 @@ import { percentiles, quantile, round } from './statistics.ts'
 import { type Sample, User } from './wake/user.ts'
 
 const sizes = {
-  full: { apps: 1_000, images: 60, configs: 200, wakes: 1_000, redisNeighbours: 300, redisRounds: 20 },
-  quick: { apps: 4, images: 3, configs: 2, wakes: 20, redisNeighbours: 0, redisRounds: 0 },
+  full: { apps: 1_000, images: 60, configs: 200, wakes: 1_000 },
+  quick: { apps: 4, images: 3, configs: 2, wakes: 20 },
 }
 const teams = 4
 /** As many as the node starts at a time; more only keep one another from their cores, and a start has its deadline. */
@@ -49,7 +48,6 @@ export interface DensityResult {
   answered: number
   failed: number
   by_tier: Record<string, { share: number; p50: number; p99: number; p999: number }>
-  redis?: RedisResult
 }
 
 interface Options {
@@ -66,9 +64,7 @@ export async function runDensity({ quick, apps: count, progress }: Options): Pro
   try {
     progress('making the images')
     const apps = await plan(folder, count ?? size.apps, size)
-    const result = await measureApps(apps, count ?? size.wakes, quick, progress)
-    if (size.redisRounds === 0) return result
-    return { ...result, redis: await redisUnderPressure(size.redisNeighbours, size.redisRounds, progress) }
+    return await measureApps(apps, count ?? size.wakes, quick, progress)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

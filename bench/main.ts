@@ -10,6 +10,7 @@ const benchmarks = {
   connections: () => import('./connections.ts').then(({ runConnections }) => runConnections),
   density: () => import('./density.ts').then(({ runDensity }) => runDensity),
   deploy: () => import('./deploy.ts').then(({ runDeploy }) => runDeploy),
+  pressure: () => import('./pressure.ts').then(({ runPressure }) => runPressure),
   tiers: () => import('./tiers.ts').then(({ runTiers }) => runTiers),
   throughput: () => import('./throughput.ts').then(({ runThroughput }) => runThroughput),
 } as const

@@ -1,14 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { ensureExampleImage } from '../../scripts/images/ensure.ts'
-import { startCloud, type TestCloud } from '../../test/harness/cloud.ts'
+import { ensureExampleImage } from '../scripts/images/ensure.ts'
+import { startCloud, type TestCloud } from '../test/harness/cloud.ts'
 
-export interface RedisResult {
+export interface PressureResult {
   neighbours: number
   keys: number
   suspensions: number
   keys_lost: number
 }
 
+const sizes = { full: { neighbours: 300, rounds: 20 }, quick: { neighbours: 6, rounds: 5 } }
 const keys = 1_000
 const redis = 'keeper'
 /** Redis and some four neighbours fit; the others are on the disk, and each that wakes sends another there. */
@@ -18,11 +19,14 @@ const pressedWithinMs = 300_000
 const pressingAtLeast = 6
 
 /** A redis without a volume, pushed out of memory again and again by its neighbours: every key is there each time. */
-export async function redisUnderPressure(
-  neighbours: number,
-  rounds: number,
-  progress: (line: string) => void,
-): Promise<RedisResult> {
+export async function runPressure({
+  quick,
+  progress,
+}: {
+  quick: boolean
+  progress: (line: string) => void
+}): Promise<PressureResult> {
+  const { neighbours, rounds } = quick ? sizes.quick : sizes.full
   await using cloud = await startCloud({ memoryBudgetMib: fittingMib })
   await cloud.deploy(redis, { image: await ensureExampleImage('redis'), memoryMib: 128, idleMs: 50 })
   await command(cloud, `for i in $(seq ${keys}); do echo "SET key:$i value-$i-of-${keys}"; done | redis-cli`)
@@ -31,7 +35,7 @@ export async function redisUnderPressure(
   for (let index = 0; index < neighbours; index++) {
     others.push(`neighbour-${index}`)
     await cloud.deploy(others[index]!, { image: await ensureExampleImage('hello'), memoryMib: 128, idleMs: 50 })
-    if (index % 20 === 19) progress(`redis: ${index + 1} of ${neighbours} neighbours`)
+    if (index % 20 === 19) progress(`${index + 1} of ${neighbours} neighbours`)
   }
   let keys_lost = 0
   const pressing = Math.max(pressingAtLeast, Math.ceil(neighbours / rounds)) // so that all of them had their turn in the end
@@ -46,7 +50,7 @@ export async function redisUnderPressure(
     const [there, now] = (await command(cloud, 'redis-cli DBSIZE; redis-cli DEBUG DIGEST')).split('\n')
     keys_lost += keys - Number(there)
     if (now !== digest) throw new Error(`redis has other values in round ${round}`)
-    progress(`redis: suspended ${round} times, ${there} keys`)
+    progress(`suspended ${round} times, ${there} keys`)
   }
   await cloud.down()
   return { neighbours, keys, suspensions: rounds, keys_lost }
