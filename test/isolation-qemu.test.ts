@@ -91,7 +91,7 @@ async function start(dir: string): Promise<Launched> {
       { fd: descriptors.root, mode: 'r', path: root },
       { fd: descriptors.scratch, mode: 'rw', path: scratch },
     ],
-    listens: (['qmp', 'ctl', 'log'] as const).map((name) => ({ fd: descriptors[name], path: join(dir, name) })),
+    listens: (['qmp', 'hmp', 'ctl', 'log'] as const).map((name) => ({ fd: descriptors[name], path: join(dir, name) })),
     taps: [{ fd: descriptors.tap, name: 'lcqemu' }],
     command: ['/qemu', ...restoreArguments({ accelerator: 'tcg', memoryMib: 64, cpus: 1 })],
   })
