@@ -1,6 +1,5 @@
-import { statfs } from 'node:fs/promises'
 import { LittleError } from '../core/errors.ts'
-import { MIB } from '../core/units.ts'
+import { freeDiskMib } from '../core/free-disk.ts'
 import type { Instance } from './instance.ts'
 import type { HostTools } from './tools.ts'
 
@@ -36,7 +35,7 @@ export class DiskStalls<One extends Stalled = Instance> {
   constructor(
     { instancesDir, log }: Pick<HostTools, 'instancesDir' | 'log'>,
     onStall: (instance: One) => void,
-    freeMib = () => freeMibOf(instancesDir),
+    freeMib = () => freeDiskMib(instancesDir),
   ) {
     this.#log = log
     this.#onStall = onStall
@@ -87,9 +86,4 @@ export class DiskStalls<One extends Stalled = Instance> {
     instance.emit('says', 'there is room on the disk again, and it goes on')
     instance.release(keeper)
   }
-}
-
-async function freeMibOf(dir: string): Promise<number> {
-  const { bsize, bavail } = await statfs(dir)
-  return (bavail * bsize) / MIB
 }

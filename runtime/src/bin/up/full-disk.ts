@@ -1,5 +1,4 @@
-import { statfs } from 'node:fs/promises'
-import { MIB } from '../../core/units.ts'
+import { freeDiskMib } from '../../core/free-disk.ts'
 
 /** So little may be too little for the next write of whoever needs more than a block. */
 const fullMib = 16
@@ -16,7 +15,7 @@ export class FullDisk implements Disposable {
   readonly #timer: NodeJS.Timeout
   #wasFull = false
 
-  constructor(dir: string, onRoom: () => void, freeMib = () => freeMibOf(dir)) {
+  constructor(dir: string, onRoom: () => void, freeMib = () => freeDiskMib(dir)) {
     this.#onRoom = onRoom
     this.#freeMib = freeMib
     this.#timer = setInterval(() => void this.#look(), lookEveryMs)
@@ -35,9 +34,4 @@ export class FullDisk implements Disposable {
       this.#onRoom()
     }
   }
-}
-
-async function freeMibOf(dir: string): Promise<number> {
-  const { bsize, bavail } = await statfs(dir)
-  return (bavail * bsize) / MIB
 }

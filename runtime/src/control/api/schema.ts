@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Egress } from '../../model/egress.ts'
 import { defaultMaxAwakeMs } from '../../model/release.ts'
+import { Memory } from '../soft-state.ts'
 
 /** A whole number within a range; its error names the range and what was given. */
 const within = (min: number, max: number, unit = '') => {
@@ -135,14 +136,7 @@ export const NodeView = z.object({
   memoryMib: z.number(),
   freeMib: z.number().optional(),
   /** Of instances: what they may use, use, and have reserved; and how many there are by state. */
-  memory: z
-    .object({
-      budgetMib: z.number(),
-      usedMib: z.number(),
-      reservedMib: z.number(),
-      states: z.record(z.string(), z.number()),
-    })
-    .optional(),
+  memory: Memory.optional(),
   load: z.number().optional(),
   silentMs: z.number().optional(),
   instances: z.record(z.string(), z.object({ count: z.number(), memoryMib: z.number() })),
